@@ -1,0 +1,24 @@
+# make setup   a virtual environment in .venv with everything that demo and tests need; nothing is compiled
+# make demo    render toy scenes, train SeqNet on them, test it, draw ranked galleries
+# make test    the tests
+# make lint    style
+PYTHON ?= python3
+BIN := .venv/bin
+.PHONY: setup demo test lint
+
+setup: .venv/.done
+
+.venv/.done: setup.py $(wildcard requirements/*.txt)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "pedsearch needs Python >= 3.10, got %d.%d; name another with make PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements/constraints.txt -e '.[mesh,tests]'
+	@touch $@
+
+demo: setup
+	$(BIN)/python demo/demo.py
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+lint: setup
+	$(BIN)/ruff check .

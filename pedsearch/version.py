@@ -1,0 +1,3 @@
+"""Version of pedsearch."""
+
+__version__ = '0.1.0'
