@@ -1,0 +1,37 @@
+# PRW v16.04.20, original release layout.
+data_root = 'data/PRW-v16.04.20'
+scale = (1500, 900)
+
+train_pipeline = [
+    dict(type='LoadSceneImage'),
+    dict(type='LoadSearchAnnotations'),
+    dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
+    dict(type='mmdet.RandomFlip', prob=0.5),
+    dict(type='PackSearchInputs'),
+]
+test_pipeline = [
+    dict(type='LoadSceneImage'),
+    dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
+    dict(type='LoadSearchAnnotations'),
+    dict(type='PackSearchInputs'),
+]
+train_dataloader = dict(
+    batch_size=5,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='EpochSampler', shuffle=True),
+    dataset=dict(type='PRWDataset', data_root=data_root, split='train', pipeline=train_pipeline))
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(
+        type='PRWDataset',
+        data_root=data_root,
+        split='test',
+        pipeline=test_pipeline,
+        test_mode=True))
+test_evaluator = dict(type='PersonSearchMetric', score_weighted=True)
+val_dataloader = test_dataloader
+val_evaluator = test_evaluator

@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/c4_toy.py', '../_base_/datasets/toy_scenes.py', '../_base_/schedules/search_toy.py',
+    '../_base_/default_runtime.py'
+]
+
+model = dict(
+    roi_head=dict(type='OIMRoIHead', loss_weights=dict(bbox=2.0)))

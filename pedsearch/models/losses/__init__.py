@@ -1,0 +1,5 @@
+"""Losses as pure functions."""
+
+from .reduction import mean_across_processes
+
+__all__ = ['mean_across_processes']

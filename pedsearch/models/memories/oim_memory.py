@@ -1,0 +1,144 @@
+"""Online instance matching: a look-up table of identities and a circular queue of unlabelled people.
+
+Shape legend: B embeddings, N identities, K queue slots, D embedding dimensions.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pedsearch.registry import MODELS
+from pedsearch.structures import UNLABELED
+
+from ..losses import mean_across_processes
+from .process_gather import gather_in_sample_order
+
+
+def occurrence_rounds(ids: Tensor) -> Tensor:
+    """How often each entry's id came before it: [0, 2, 0, 0, 2] -> [0, 0, 1, 2, 1].
+
+    Entries of one round have distinct ids, so a round can be applied at once and rounds in order give exactly the
+    result of a sequential loop.
+
+    Args:
+        ids (Tensor): (B,) integers.
+
+    Returns:
+        Tensor: (B,) int64.
+    """
+    order = ids.argsort(stable=True)
+    place = torch.arange(len(ids), device=ids.device)
+    starts = torch.ones_like(place, dtype=torch.bool)
+    starts[1:] = ids[order][1:] != ids[order][:-1]
+    rounds = torch.empty_like(place)
+    rounds[order] = place - torch.where(starts, place, 0).cummax(dim=0).values if len(ids) else place
+    return rounds
+
+
+@MODELS.register_module()
+class OIMMemory(nn.Module):
+    """Look-up table and circular queue, and the softmax loss over both.
+
+    loss = mean over labelled rows of ``-log softmax(scale * [lut; queue] x)[pid]``. Empty rows are zero vectors and
+    compete at cosine 0.
+
+    Args:
+        num_ids: N, identities of the training set. Their pids are 0...N-1.
+        queue_size: K, slots for unlabelled people; 0 for none.
+        embed_dims: D.
+        momentum: weight of the old row in the update of the table, in [0, 1].
+        scale: inverse temperature.
+
+    State:
+        lut (N, D) float32, unit rows once visited, changed by :meth:`update`.
+        queue (K, D) float32, changed by :meth:`update`.
+        head () int64, the next queue slot to be overwritten, changed by :meth:`update`.
+
+    Source: Xiao et al., "Joint Detection and Identification Feature Learning for Person Search", CVPR 2017, eq. 1-4.
+    Deviation: a batch without labelled person has loss 0, not NaN. The update is a method, not part of backward.
+
+    Example:
+        >>> memory = OIMMemory(num_ids=2, queue_size=1, embed_dims=2)
+        >>> memory.update(torch.tensor([[0., 1.]]), torch.tensor([1]))
+        >>> memory.lut.tolist()
+        [[0.0, 0.0], [0.0, 1.0]]
+    """
+
+    def __init__(self, num_ids: int, queue_size: int, embed_dims: int, momentum: float = 0.5,
+                 scale: float = 30.0) -> None:
+        super().__init__()
+        if num_ids < 1 or queue_size < 0 or embed_dims < 1:
+            raise ValueError(f'OIMMemory needs num_ids >= 1, queue_size >= 0, embed_dims >= 1, got {num_ids}, '
+                             f'{queue_size}, {embed_dims}; take num_ids from the training set (`dataset.num_ids`)')
+        if not 0 <= momentum <= 1:
+            raise ValueError(f'momentum must lie in [0, 1], got {momentum}; it is the weight of the old row')
+        self.momentum = momentum
+        self.scale = scale
+        self.register_buffer('lut', torch.zeros(num_ids, embed_dims))
+        self.register_buffer('queue', torch.zeros(queue_size, embed_dims))
+        self.register_buffer('head', torch.zeros((), dtype=torch.long))
+
+    @property
+    def num_ids(self) -> int:
+        return len(self.lut)
+
+    def _check(self, embed: Tensor, pids: Tensor) -> None:
+        if embed.ndim != 2 or embed.size(1) != self.lut.size(1) or pids.shape != embed.shape[:1]:
+            raise ValueError(f'embed must have shape (B, {self.lut.size(1)}) and pids (B,), got {tuple(embed.shape)} '
+                             f'and {tuple(pids.shape)}')
+        if not pids.is_cuda and len(pids) and not (pids.min() >= UNLABELED and pids.max() < self.num_ids):
+            raise ValueError(f'pids must lie in {UNLABELED}...{self.num_ids - 1}, got {int(pids.min())}...'
+                             f'{int(pids.max())}; set num_ids to the training set\'s (`dataset.num_ids`)')
+
+    def loss(self, embed: Tensor, pids: Tensor) -> Tensor:
+        """Softmax loss against the memory as it is now; the gradient goes to ``embed`` only.
+
+        Args:
+            embed (Tensor): (B, D), L2-normalised by the caller (not again here).
+            pids (Tensor): (B,) int64; unlabelled people (-1) have no term of their own.
+
+        Returns:
+            Tensor: (), see :func:`~pedsearch.models.losses.mean_across_processes` for several processes.
+        """
+        self._check(embed, pids)
+        with torch.autocast(embed.device.type, enabled=False):
+            bank = torch.cat([self.lut, self.queue])
+            logits = self.scale * embed.float() @ bank.T  # (B, D) @ (D, N + K) -> (B, N + K)
+            total = F.cross_entropy(logits, pids, ignore_index=UNLABELED, reduction='sum')
+        return mean_across_processes(total, (pids != UNLABELED).sum())
+
+    @torch.no_grad()
+    def update(self, embed: Tensor, pids: Tensor, sample_inds: Tensor | None = None) -> None:
+        """Write a batch into the memory, one row after another.
+
+        Labelled: ``lut[y] = normalise(momentum * lut[y] + (1 - momentum) * x)``. Unlabelled: ``queue[head] = x``, and
+        the head moves on. With several processes every process applies the rows of all of them in the same order.
+
+        Args:
+            embed (Tensor): (B, D), L2-normalised.
+            pids (Tensor): (B,) int64, -1 for unlabelled.
+            sample_inds (Tensor): (B,) int64, not decreasing: each row's sample in this process' batch. It sets the
+                order over processes; None takes every row for a sample of its own.
+        """
+        self._check(embed, pids)
+        if sample_inds is None:
+            sample_inds = torch.arange(len(pids), device=pids.device)
+        embed, pids = gather_in_sample_order(sample_inds, embed.detach().to(self.lut), pids)
+        labeled = pids != UNLABELED
+        self._update_lut(embed[labeled], pids[labeled])
+        self._update_queue(embed[~labeled])
+
+    def _update_lut(self, embed: Tensor, pids: Tensor) -> None:
+        rounds = occurrence_rounds(pids)
+        for turn in range(int(rounds.max()) + 1 if len(rounds) else 0):
+            now = rounds == turn
+            mixed = self.momentum * self.lut[pids[now]] + (1 - self.momentum) * embed[now]
+            self.lut[pids[now]] = F.normalize(mixed, dim=1)
+
+    def _update_queue(self, embed: Tensor) -> None:
+        size = len(self.queue)
+        if size == 0:
+            return
+        slots = (self.head + torch.arange(len(embed), device=embed.device)) % size
+        self.queue[slots[-size:]] = embed[-size:]  # of more rows than slots the last ones stay
+        self.head.copy_((self.head + len(embed)) % size)

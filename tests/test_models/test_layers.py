@@ -1,0 +1,81 @@
+import pytest
+import torch
+from torch import nn
+
+from pedsearch.models.layers import CrossProcessBatchNorm1d, ResNetStage, global_max_pool
+from tests.processes import run_on_processes
+
+
+def test_batch_norm_equals_torch_on_one_process():
+    ours, theirs, x = CrossProcessBatchNorm1d(5), nn.BatchNorm1d(5), torch.randn(9, 5)
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+
+
+def test_batch_of_one_row_uses_running_statistics_and_keeps_them():
+    norm, x = CrossProcessBatchNorm1d(3), torch.randn(1, 3)
+    norm.running_mean.fill_(.5)
+    norm.running_var.fill_(4.)
+    torch.testing.assert_close(norm(x), (x - .5) / (4 + norm.eps)**.5)
+    assert norm.running_mean.tolist() == [.5] * 3
+    assert norm(torch.zeros(0, 3)).shape == (0, 3)
+
+
+def batch_norm_of_a_part(rank: int, world_size: int) -> dict:
+    torch.manual_seed(0)
+    whole, weights = torch.randn(11, 4), torch.randn(11, 4)
+    norm = CrossProcessBatchNorm1d(4)
+    part = whole[rank::world_size].clone().requires_grad_()
+    if rank == 1:  # very unequal shares
+        part = whole[1:2].clone().requires_grad_()
+    mine = [1] if rank == 1 else [i for i in range(11) if i != 1]
+    if rank == 0:
+        part = whole[mine].clone().requires_grad_()
+    out = norm(part)
+    (out * weights[mine]).sum().backward()
+    return dict(rows=mine, out=out.detach(), grad=part.grad, mean=norm.running_mean, var=norm.running_var)
+
+
+def test_batch_norm_over_two_processes_equals_the_whole_batch():
+    torch.manual_seed(0)
+    whole, weights = torch.randn(11, 4).requires_grad_(), torch.randn(11, 4)
+    norm = nn.BatchNorm1d(4)
+    out = norm(whole)
+    (out * weights).sum().backward()
+    for part in run_on_processes(batch_norm_of_a_part, 2):
+        torch.testing.assert_close(part['out'], out[part['rows']].detach())
+        torch.testing.assert_close(part['grad'], whole.grad[part['rows']], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(part['mean'], norm.running_mean)
+        torch.testing.assert_close(part['var'], norm.running_var)
+
+
+@pytest.mark.parametrize(('depth', 'base_channels', 'inputs', 'outputs'), [(18, 16, 64, 128), (50, 16, 256, 512)])
+def test_stage_shapes_and_torchvision_names(depth, base_channels, inputs, outputs):
+    stage = ResNetStage(depth=depth, base_channels=base_channels)
+    assert stage.out_channels == outputs
+    assert stage(torch.randn(2, inputs, 14, 14)).shape == (2, outputs, 7, 7)
+    assert 'layer4.0.downsample.0.weight' in stage.state_dict()
+
+
+def test_stage_has_the_parameters_of_torchvision():
+    import torchvision
+    expected = torchvision.models.resnet50().layer4.state_dict()
+    ours = {name.removeprefix('layer4.'): value.shape for name, value in ResNetStage(depth=50).state_dict().items()}
+    assert ours == {name: value.shape for name, value in expected.items()}
+    assert sum(parameter.numel() for parameter in ResNetStage(depth=50).parameters()) == 14_964_736
+
+
+def test_norm_eval_survives_train():
+    stage = ResNetStage(depth=18, base_channels=8, norm_eval=True).train()
+    assert not any(module.training for module in stage.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+def test_unknown_depth():
+    with pytest.raises(ValueError, match='depth must be one of .* got 20'):
+        ResNetStage(depth=20)
+
+
+def test_global_max_pool():
+    x = torch.randn(3, 4, 5, 6)
+    assert torch.equal(global_max_pool(x), x.amax(dim=(2, 3)))
