@@ -1,0 +1,40 @@
+"""Writes memories after the optimizer's step."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from pedsearch.registry import HOOKS
+
+
+@HOOKS.register_module()
+class MemoryUpdateHook(Hook):
+    """Calls ``update_memory()`` of every module that has it.
+
+    So the gradient comes from the memory as it was before the step, and a forward pass alone changes nothing.
+
+    When: before training it compares the memory's size with the training set; after each training iteration, before
+    checkpoints are written, it updates.
+    Touches: the memories' buffers.
+    """
+
+    priority = 'NORMAL'
+
+    def before_train(self, runner: Runner) -> None:
+        num_ids = getattr(runner.train_dataloader.dataset, 'num_ids', None)
+        for module in self._modules(runner):
+            rows = getattr(getattr(module, 'memory', None), 'num_ids', None)
+            if num_ids is not None and rows is not None and rows != num_ids:
+                raise ValueError(f'the memory has {rows} identities but the training set has {num_ids}; set '
+                                 f'model.roi_head.memory.num_ids={num_ids}')
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        for module in self._modules(runner):
+            module.update_memory()
+
+    @staticmethod
+    def _modules(runner: Runner) -> list[nn.Module]:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        return [module for module in model.modules() if hasattr(module, 'update_memory')]

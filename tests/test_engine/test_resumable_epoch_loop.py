@@ -1,0 +1,98 @@
+"""Numbers do not depend on interruptions, workers or the number of processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from tests.processes import run_on_processes
+from tests.scene_files import write_block_scenes
+from tests.toy_runs import run_config, train, train_on_rank
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return write_block_scenes(tmp_path_factory.mktemp('scenes') / 'blocks', num_train=10)
+
+
+@pytest.fixture(scope='module')
+def whole_run(root, tmp_path_factory):
+    """Two epochs of five iterations without interruption, a checkpoint every three iterations."""
+    work_dir = tmp_path_factory.mktemp('whole')
+    return (*train(run_config('seqnet', root, work_dir, batch_size=2, epochs=2)), work_dir)
+
+
+def same_state(a: dict, b: dict) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], atol=1e-6, rtol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize('iteration', [3, 6])
+def test_resume_in_mid_epoch_continues_the_run(root, whole_run, tmp_path, iteration):
+    losses, state, work_dir = whole_run
+    cfg = run_config('seqnet', root, tmp_path, batch_size=2, epochs=2, resume=True,
+                     load_from=str(work_dir / f'iter_{iteration}.pth'))
+    torch.manual_seed(12345)
+    resumed_losses, resumed_state = train(cfg)
+    assert len(resumed_losses) == 10 - iteration
+    for resumed, whole in zip(resumed_losses, losses[iteration:]):
+        assert resumed == pytest.approx(whole, abs=1e-6)
+    same_state(resumed_state, state)
+
+
+def test_killed_run_resumes_to_the_same_end(root, whole_run, tmp_path):
+    """``kill -9`` after the first checkpoint, then ``--resume``."""
+    _, state, _ = whole_run
+    script = (f'from pathlib import Path; from tests.toy_runs import run_config, train\n'
+              f'train(run_config("seqnet", Path({str(root)!r}), Path({str(tmp_path)!r}), batch_size=2, epochs=2))')
+    process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script])
+    while not (tmp_path / 'last_checkpoint').exists():
+        assert process.poll() is None or process.returncode == 0
+        time.sleep(.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    _, resumed_state = train(run_config('seqnet', root, tmp_path, batch_size=2, epochs=2, resume=True))
+    same_state(resumed_state, state)
+
+
+def test_workers_change_nothing(root, whole_run, tmp_path):
+    losses, state, _ = whole_run
+    cfg = run_config('seqnet', root, tmp_path, batch_size=2, epochs=2)
+    cfg.train_dataloader.num_workers = 2
+    cfg.train_dataloader.persistent_workers = True
+    worker_losses, worker_state = train(cfg)
+    assert worker_losses[-1] == pytest.approx(losses[-1], abs=1e-6)
+    same_state(worker_state, state)
+
+
+@pytest.mark.parametrize('method', ['nae', 'seqnet'])
+def test_two_processes_equal_one(root, tmp_path, method):
+    """Ten steps at the same global batch: losses, look-up table, queue, head."""
+    cfg = run_config(method, root, tmp_path / 'one', batch_size=4, epochs=5)
+    cfg.train_dataloader.sampler.global_batch_size = 4
+    cfg.train_dataloader.sampler.drop_last = True
+    one_losses, one_state = train(cfg)
+    two = run_on_processes(train_on_rank, 2, method, str(root), str(tmp_path / 'two'), 4)
+    assert len(one_losses) == len(two[0][0]) == 10
+    for step, one in enumerate(one_losses):
+        both = {name: (two[0][0][step][name] + two[1][0][step][name]) / 2 for name in one}
+        assert both == pytest.approx(one, abs=1e-5, rel=1e-5)
+    for _, state in two:
+        for name in ('lut', 'queue', 'head'):
+            key = f'roi_head.memory.{name}'
+            torch.testing.assert_close(state[key], one_state[key], atol=1e-5, rtol=0)
+    assert one_state['roi_head.memory.lut'].norm() > 0
+
+
+def test_sampler_without_start_is_refused_in_mid_epoch(root, whole_run, tmp_path):
+    *_, work_dir = whole_run
+    cfg = run_config('seqnet', root, tmp_path, batch_size=2, epochs=2, resume=True,
+                     load_from=str(work_dir / 'iter_3.pth'))
+    cfg.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=True)
+    with pytest.raises(TypeError, match='iteration 3 of an epoch, and sampler DefaultSampler cannot start there'):
+        train(cfg)

@@ -1,0 +1,66 @@
+"""Whole trainings of the tiny network on block scenes."""
+
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+import pedsearch  # noqa: F401
+from tests.toy_models import CONFIGS, tiny_model_config
+
+
+class LossRecorder(Hook):
+    """Keeps the value of every loss of every iteration."""
+
+    def __init__(self) -> None:
+        self.losses: list[dict] = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.losses.append({name: float(value.detach()) for name, value in outputs.items()})
+
+
+def run_config(method: str, root: Path, work_dir: Path, batch_size: int, epochs: int, **overrides: object) -> Config:
+    """The papers' optimizer on the tiny network.
+
+    Batch norm of the backbone is frozen, as its statistics are per process. Not AdamW, which turns rounding errors of
+    small gradients into steps of full size.
+    """
+    cfg = Config.fromfile(CONFIGS / method / f'{method}_r18-half_1xb4-12e_toy.py')
+    cfg.model = tiny_model_config(method).model
+    cfg.model.backbone.norm_eval = cfg.model.roi_head.shared_head.norm_eval = True
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = str(root)
+        for transform in loader.dataset.pipeline:
+            if transform.type == 'mmdet.Resize':
+                transform.scale = (128, 96)
+    cfg.train_dataloader.batch_size = batch_size
+    cfg.train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
+    cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20)]
+    cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.003, momentum=0.9, weight_decay=0.0005)
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint.interval = 3
+    cfg.default_hooks.checkpoint.max_keep_ckpts = -1
+    cfg.work_dir = str(work_dir)
+    cfg.log_level = 'WARNING'
+    cfg.merge_from_dict(overrides)
+    return cfg
+
+
+def train(cfg: Config) -> tuple[list[dict], dict]:
+    """Losses of every iteration, and the final state of the model."""
+    recorder = LossRecorder()
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(recorder, priority='LOW')
+    runner.train()
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return recorder.losses, {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def train_on_rank(rank: int, world_size: int, method: str, root: str, work_dir: str, global_batch: int) -> tuple:
+    """:func:`train` as one of several processes."""
+    cfg = run_config(method, Path(root), Path(work_dir), global_batch // world_size, epochs=5, launcher='pytorch')
+    cfg.train_dataloader.sampler.update(global_batch_size=global_batch, drop_last=True)
+    return train(cfg)

@@ -1,0 +1,52 @@
+"""Test a checkpoint: detection recall and AP, person search mAP and top-k; optionally draw ranked galleries."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from pedsearch.engine import init_cpu_process_group
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
+    parser.add_argument('--out', help='write the ranked gallery of every query to this .json file')
+    parser.add_argument('--show-dir', help='draw the best and the worst queries with their ranked galleries here')
+    parser.add_argument('--use-gt-boxes', action='store_true', help='annotated boxes as detections: the upper bound')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config entries, key=value ...')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config file with what the command line says on top."""
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
+    cfg.load_from = args.checkpoint
+    if args.use_gt_boxes:
+        cfg.model.test_cfg.rcnn.use_gt_boxes = True
+    return cfg
+
+
+def main() -> None:
+    # Checkpoints may come from strangers: never unpickle more than tensors and plain values.
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    cfg = load_config(parse_args())
+    init_cpu_process_group(cfg.launcher)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()
