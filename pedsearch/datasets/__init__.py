@@ -1,0 +1,10 @@
+"""Data readers: scenes with people, the transforms that load them, the samplers that order them."""
+
+from .samplers import EpochSampler
+from .search_datasets import CUHKSYSUDataset, PRWDataset, SearchDataset, SearchSceneDataset
+from .transforms import LoadSceneImage, LoadSearchAnnotations, PackSearchInputs
+
+__all__ = [
+    'CUHKSYSUDataset', 'EpochSampler', 'LoadSceneImage', 'LoadSearchAnnotations', 'PRWDataset', 'PackSearchInputs',
+    'SearchDataset', 'SearchSceneDataset'
+]

@@ -1,0 +1,89 @@
+"""One pass over the dataset per epoch, split over processes position by position."""
+
+from collections.abc import Iterator, Sized
+
+import torch
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from pedsearch.registry import DATA_SAMPLERS
+
+from ..seeding import SeededIndex, sample_seed
+
+
+@DATA_SAMPLERS.register_module()
+class EpochSampler(Sampler):
+    """Yield every index once per epoch in an order that seed and epoch alone decide.
+
+    Rank r of W takes the global positions r, r + W, r + 2W, ..., so W processes with batch size b see together the
+    batches that one process with batch size W·b sees. Each index is a :class:`~pedsearch.datasets.seeding.SeededIndex`.
+
+    Args:
+        dataset (Sized): The dataset.
+        shuffle (bool): Draw a new order each epoch. Default: True.
+        seed (int | None): Run seed; None takes one that all processes share.
+        drop_last (bool): Leave the tail that does not fill a group out instead of filling the group from the start
+            of the epoch's order. Default: False.
+        global_batch_size (int | None): Size of a group, the samples of one step over all processes. None: the number
+            of processes. Set it (with the same value) where runs with different numbers of processes must agree to
+            the last step.
+
+    Raises:
+        ValueError: ``global_batch_size`` is no multiple of the number of processes, or the dataset is empty.
+    """
+
+    def __init__(self,
+                 dataset: Sized,
+                 shuffle: bool = True,
+                 seed: int | None = None,
+                 drop_last: bool = False,
+                 global_batch_size: int | None = None) -> None:
+        self.rank, self.world_size = get_dist_info()
+        group = self.world_size if global_batch_size is None else global_batch_size
+        if group < 1 or group % self.world_size:
+            raise ValueError(f'global_batch_size must be a positive multiple of the {self.world_size} processes, got '
+                             f'{group}; use batch_size per process x {self.world_size}')
+        if len(dataset) == 0:
+            raise ValueError('EpochSampler needs a dataset with at least one sample, got an empty one; check data_root')
+        self.dataset = dataset
+        self.shuffle = shuffle
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+        self.start = 0
+        size = len(dataset)
+        self.total_size = size // group * group if drop_last else -(-size // group) * group
+
+    def __iter__(self) -> Iterator[SeededIndex]:
+        size = len(self.dataset)
+        if self.shuffle:
+            generator = torch.Generator()
+            generator.manual_seed(sample_seed(self.seed, self.epoch, size))
+            order = torch.randperm(size, generator=generator).tolist()
+        else:
+            order = list(range(size))
+        positions = range(self.rank, self.total_size, self.world_size)[self.start:]
+        self.start = 0
+        epoch = self.epoch
+        return (SeededIndex(order[p % size], sample_seed(self.seed, epoch, order[p % size])) for p in positions)
+
+    def __len__(self) -> int:
+        """Samples of one whole epoch on this rank; ``set_start`` does not change it."""
+        return self.total_size // self.world_size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order and seeds the next iteration yields."""
+        self.epoch = epoch
+
+    def set_start(self, num_samples: int) -> None:
+        """Let the next iteration, and only that one, begin after the first samples of the epoch.
+
+        Args:
+            num_samples (int): Samples of this rank already used, steps done × batch size per process.
+
+        Raises:
+            ValueError: ``num_samples`` is negative or exceeds the epoch.
+        """
+        if not 0 <= num_samples <= len(self):
+            raise ValueError(f'num_samples must lie between 0 and the {len(self)} samples of an epoch, got '
+                             f'{num_samples}; pass steps done in this epoch x batch size per process')
+        self.start = num_samples

@@ -1,0 +1,279 @@
+"""What all person search datasets share: scenes in, samples and search protocols out.
+
+Shape legend: n boxes of one image, m boxes of one person in one image.
+"""
+
+import logging
+import os
+import os.path as osp
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.logging import print_log
+
+from pedsearch.registry import TRANSFORMS
+from pedsearch.structures import UNLABELED
+
+from ..seeding import seeded
+
+
+@dataclass
+class Scene:
+    """One annotated image.
+
+    ``bboxes`` (n, 4) float32 xyxy in pixels, ``pids`` (n,) int64, ``size`` (height, width) or None where the
+    annotation does not tell, ``ignore_flags`` (n,) bool or None for none, ``extras`` one dict per box with whatever
+    else is known about the person.
+    """
+
+    file_name: str
+    bboxes: np.ndarray
+    pids: np.ndarray
+    camid: int = -1
+    size: tuple[int, int] | None = None
+    ignore_flags: np.ndarray | None = None
+    extras: list[dict] = field(default_factory=list)
+
+    def instances(self) -> list[dict]:
+        """One dict per box, as samples carry them."""
+        flags = np.zeros(len(self.pids), dtype=bool) if self.ignore_flags is None else self.ignore_flags
+        extras = self.extras or [{}] * len(self.pids)
+        return [
+            dict(extra, bbox=bbox, bbox_label=0, ignore_flag=int(flag), pid=pid)
+            for bbox, pid, flag, extra in zip(self.bboxes.tolist(), self.pids.tolist(), flags, extras)
+        ]
+
+
+def make_contiguous(scenes: Sequence[Scene]) -> dict[int, int]:
+    """Replace the labelled pids of the scenes in place by 0, 1, 2, ... in rising order; return the map."""
+    labelled = sorted({pid for scene in scenes for pid in scene.pids.tolist()} - {UNLABELED})
+    mapping = {pid: label for label, pid in enumerate(labelled)} | {UNLABELED: UNLABELED}
+    for scene in scenes:
+        scene.pids = np.array([mapping[pid] for pid in scene.pids.tolist()], dtype=np.int64)
+    return mapping
+
+
+def locate_people(scenes: Sequence[Scene]) -> dict[int, dict[int, np.ndarray]]:
+    """Index where each labelled person is: pid -> img_id -> (m, 4) boxes, in the order of the annotation."""
+    places: dict[int, dict[int, list]] = defaultdict(lambda: defaultdict(list))
+    for img_id, scene in enumerate(scenes):
+        for bbox, pid in zip(scene.bboxes, scene.pids.tolist()):
+            if pid != UNLABELED:
+                places[pid][img_id].append(bbox)
+    return {pid: {img_id: np.stack(boxes) for img_id, boxes in images.items()} for pid, images in places.items()}
+
+
+def find_targets(places: Mapping[int, np.ndarray], img_id: int, gallery: np.ndarray | None) -> dict[int, np.ndarray]:
+    """Restrict the places of a query's person to its gallery (None: all images but the query's own, ``img_id``)."""
+    if gallery is None:
+        return {place: boxes for place, boxes in places.items() if place != img_id}
+    ids = np.fromiter(places, dtype=np.int64, count=len(places))
+    return {place: places[place] for place in ids[np.isin(ids, gallery)].tolist()}
+
+
+def restrict_protocol(protocol: Sequence[dict], img_ids: set[int]) -> list[dict]:
+    """Cut a protocol down to some images; queries that lose their image or all their targets are left out."""
+    kept = []
+    for query in protocol:
+        targets = {img_id: boxes for img_id, boxes in query['targets'].items() if img_id in img_ids}
+        if query['img_id'] in img_ids and targets:
+            gallery = query['gallery']
+            if gallery is not None:
+                gallery = gallery[np.isin(gallery, list(img_ids))]
+            kept.append(dict(query, targets=targets, gallery=gallery))
+    return kept
+
+
+class SearchDataset(BaseDataset):
+    """Base of the person search datasets: one sample per image, test queries ride on the sample of their image.
+
+    A subclass writes :meth:`load_scenes` and :meth:`load_protocols`. The test split publishes its protocols in
+    ``metainfo['protocols']``: name -> list of ``dict(query_id, img_id, bbox (4,), pid, targets {img_id: (m, 4)},
+    gallery (g,) int32 or None = all images but the query's own)``; the first is the primary one. ``img_id`` counts
+    the images of the split from 0. ``query_id`` names a query box: the same box has the same id in every protocol.
+
+    Bad images are errors, never replaced by other samples.
+
+    Args:
+        data_root (str): Folder of the release.
+        split (str): ``'train'`` or ``'test'``.
+        pipeline (Sequence): Transforms.
+        test_mode (bool): As in mmengine. Default: False.
+        data_prefix (dict | None): ``img_path``: folder of the images below ``data_root``; None: as released.
+        check_files (bool): List the image folder once and stop if annotated images are missing. Switch it off for
+            storage that cannot be listed. Default: True.
+        **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`, for example ``indices`` (a subset, to
+            which the protocols are cut down) or ``filter_cfg=dict(filter_empty_gt=True)`` (train split only).
+
+    Raises:
+        ValueError: ``split`` is unknown, there is no image, or a file name occurs twice.
+        FileNotFoundError: Annotated images are missing.
+    """
+
+    METAINFO = dict(classes=('person', ), palette=[(220, 20, 60)])
+    IMAGE_DIR = ''
+    """Folder of the images below ``data_root`` in the public release."""
+
+    def __init__(self,
+                 data_root: str,
+                 split: str = 'train',
+                 pipeline: Sequence[dict | Callable] = (),
+                 test_mode: bool = False,
+                 data_prefix: dict | None = None,
+                 check_files: bool = True,
+                 **kwargs) -> None:
+        if split not in ('train', 'test'):
+            raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+        self.split = split
+        self.check_files = check_files
+        self._num_ids = self._num_boxes = 0
+        super().__init__(
+            data_root=data_root,
+            data_prefix=dict(img_path=self.IMAGE_DIR) if data_prefix is None else data_prefix,
+            pipeline=[TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline],
+            test_mode=test_mode,
+            **kwargs)
+
+    def load_scenes(self) -> list[Scene]:
+        """Read the images of the split; the position in the list becomes the ``img_id``."""
+        raise NotImplementedError(f'{type(self).__name__} must implement load_scenes()')
+
+    def load_protocols(self, scenes: Sequence[Scene]) -> dict[str, list[dict]]:
+        """Read the search protocols of the test split, without ``query_id``, primary first."""
+        raise NotImplementedError(f'{type(self).__name__} must implement load_protocols()')
+
+    def load_data_list(self) -> list[dict]:
+        """Build one sample per scene."""
+        scenes = self.load_scenes()
+        self._check_scenes(scenes)
+        labelled = {pid for scene in scenes for pid in scene.pids.tolist()} - {UNLABELED}
+        self._num_ids, self._num_boxes = len(labelled), sum(len(scene.pids) for scene in scenes)
+        data_list = [self._sample(img_id, scene) for img_id, scene in enumerate(scenes)]
+        if self.split == 'test':
+            self._metainfo['protocols'] = self.load_protocols(scenes)
+            self._attach_queries(data_list)
+        return data_list
+
+    def filter_data(self) -> list[dict]:
+        """Drop images without people where asked to, and cut test protocols down to ``indices``."""
+        if self.split == 'train':
+            if (self.filter_cfg or {}).get('filter_empty_gt', False):
+                return [sample for sample in self.data_list if sample['instances']]
+        elif self._indices is not None:
+            samples = self._get_unserialized_subset(self._indices)
+            img_ids = {sample['img_id'] for sample in samples}
+            protocols = self._metainfo['protocols']
+            self._metainfo['protocols'] = {name: restrict_protocol(protocols[name], img_ids) for name in protocols}
+            self._attach_queries(self.data_list)
+        return self.data_list
+
+    def prepare_data(self, idx: int) -> dict:
+        """Run the pipeline; everything random in it is drawn from ``idx.seed`` where the sampler gave one."""
+        seed = getattr(idx, 'seed', None)
+        info = self.get_data_info(int(idx))
+        if seed is not None:
+            info['seed'] = seed
+        with seeded(seed):
+            data = self.pipeline(info)
+        if data is None:
+            raise ValueError(f'the pipeline returned None for {info["img_path"]}; remove the transform that rejects '
+                             'images, samples are never replaced')
+        return data
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information; a shallow copy, for protocols with thousands of galleries are costly to copy."""
+        return dict(self._metainfo)
+
+    @property
+    @force_full_init
+    def protocols(self) -> dict[str, list[dict]]:
+        """Search protocols of the test split."""
+        return self._metainfo['protocols']
+
+    @property
+    @force_full_init
+    def num_ids(self) -> int:
+        """Identities of the split; in training the pids are 0 ... num_ids - 1. Not changed by ``indices``."""
+        return self._num_ids
+
+    @property
+    @force_full_init
+    def num_boxes(self) -> int:
+        """Boxes of the split, labelled or not. Not changed by ``indices``."""
+        return self._num_boxes
+
+    def warn(self, text: str) -> None:
+        """Log one line about the release."""
+        print_log(f'{type(self).__name__} ({self.split}): {text}', logger='current', level=logging.WARNING)
+
+    def warn_dropped(self, num: int) -> None:
+        """Say once how many annotated boxes could not be used."""
+        if num:
+            self.warn(f'{num} boxes dropped, they are not finite, have no positive width and height, or lie outside '
+                      'their image')
+
+    def warn_without_target(self, queries: Sequence[str]) -> None:
+        """Say once how many queries cannot be evaluated because their person is nowhere in the gallery."""
+        if queries:
+            self.warn(f'{len(queries)} queries left out, their person is in no image of their gallery (first: '
+                      f'{queries[0]})')
+
+    def _sample(self, img_id: int, scene: Scene) -> dict:
+        sample = dict(
+            img_path=osp.join(self.data_prefix['img_path'], scene.file_name),
+            img_id=img_id,
+            camid=scene.camid,
+            instances=scene.instances())
+        if scene.size is not None:
+            sample['height'], sample['width'] = scene.size
+        if self.split == 'test':
+            sample['queries'] = []
+        return sample
+
+    def _attach_queries(self, data_list: Sequence[dict]) -> None:
+        """Number the query boxes over all protocols and hang each on the sample of its image."""
+        query_ids: dict[tuple, int] = {}
+        for sample in data_list:
+            sample['queries'] = []
+        for queries in self._metainfo['protocols'].values():
+            for query in queries:
+                key = (query['img_id'], *query['bbox'].tolist())
+                if key not in query_ids:
+                    query_ids[key] = len(query_ids)
+                    data_list[query['img_id']]['queries'].append(
+                        dict(query_id=query_ids[key], bbox=query['bbox'].tolist(), pid=query['pid']))
+                query['query_id'] = query_ids[key]
+
+    def _check_scenes(self, scenes: Sequence[Scene]) -> None:
+        folder = self.data_prefix['img_path']
+        if not scenes:
+            raise ValueError(f'{type(self).__name__} found no {self.split} image under {self.data_root}; check the '
+                             'annotation files')
+        names = [scene.file_name for scene in scenes]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ValueError(f'every image must be listed once, got {twice[0]} repeated in the {self.split} split; '
+                             'remove the repeated entry')
+        if not self.check_files:
+            return
+        if not osp.isdir(folder):
+            raise FileNotFoundError(f'image folder {folder} does not exist; check data_root={self.data_root!r} and '
+                                    'data_prefix')
+        missing = sorted(set(names) - list_files(folder, names))
+        if missing:
+            raise FileNotFoundError(f'{len(missing)} of {len(names)} images are missing in {folder}, first: '
+                                    f'{missing[0]}; complete the copy, tools/check_dataset.py lists them')
+
+
+def list_files(folder: str, names: Sequence[str]) -> set[str]:
+    """List the files in ``folder`` and in those of its sub-folders that ``names`` mention, as relative names."""
+    found = set()
+    for sub_folder in {osp.dirname(name) for name in names}:
+        path = osp.join(folder, sub_folder)
+        if osp.isdir(path):
+            found.update(osp.join(sub_folder, entry) for entry in os.listdir(path))
+    return found

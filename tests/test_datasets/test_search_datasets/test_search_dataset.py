@@ -1,0 +1,118 @@
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pedsearch.datasets import CUHKSYSUDataset, PRWDataset, SearchSceneDataset
+from pedsearch.datasets.search_datasets.search_dataset import (
+    Scene,
+    find_targets,
+    locate_people,
+    make_contiguous,
+    restrict_protocol,
+)
+from pedsearch.datasets.seeding import SeededIndex
+from pedsearch.structures import UNLABELED
+
+
+def random_scenes(seed: int = 0) -> list[Scene]:
+    rng = np.random.default_rng(seed)
+    return [
+        Scene(f'{i}.jpg', rng.random((n, 4), dtype=np.float32), rng.integers(UNLABELED, 6, n) * 3 // 3)
+        for i, n in enumerate(rng.integers(0, 5, 12))
+    ]
+
+
+def test_targets_equal_a_loop():
+    scenes = random_scenes()
+    places = locate_people(scenes)
+    gallery = np.array([1, 4, 4, 7, 9], dtype=np.int32)
+    for pid in range(6):
+        for listed, allowed in ((None, set(range(12)) - {4}), (gallery, set(gallery.tolist()))):
+            expected = {
+                i: [box.tolist() for box, p in zip(scene.bboxes, scene.pids) if p == pid]
+                for i, scene in enumerate(scenes) if i in allowed and pid in scene.pids
+            }
+            found = find_targets(places.get(pid, {}), 4, listed)
+            assert {i: boxes.tolist() for i, boxes in found.items()} == expected
+    assert UNLABELED not in places
+
+
+def test_contiguous_ids_keep_who_is_who():
+    scenes = [Scene('a', np.zeros((4, 4)), np.array([932, UNLABELED, 5, 40])), Scene('b', np.zeros((1, 4)), np.array([40]))]
+    assert make_contiguous(scenes) == {5: 0, 40: 1, 932: 2, UNLABELED: UNLABELED}
+    assert [scene.pids.tolist() for scene in scenes] == [[2, UNLABELED, 0, 1], [1]]
+
+
+def test_restricted_protocol():
+    query = dict(img_id=3, targets={1: 'a', 2: 'b'}, gallery=np.array([1, 5, 2, 1]))
+    (kept, ) = restrict_protocol([query], {3, 1, 5})
+    assert kept['targets'] == {1: 'a'}
+    assert kept['gallery'].tolist() == [1, 5, 1]
+    assert restrict_protocol([query], {1, 2}) == restrict_protocol([query], {3, 5}) == []
+
+
+def test_subset_for_a_quick_try(prw_root):
+    dataset = PRWDataset(prw_root, 'test', indices=3)
+    assert len(dataset) == 3
+    queries = dataset.protocols['all']
+    assert [(q['pid'], list(q['targets']), q['query_id']) for q in queries] == [(479, [1], 0), (500, [2], 1)]
+    assert [q['pid'] for q in dataset.protocols['cross_camera']] == [500]
+    assert [len(dataset.get_data_info(i)['queries']) for i in range(3)] == [2, 0, 0]
+
+
+def test_empty_images_stay_unless_filtered(own_root):
+    path = Path(own_root, 'annotations/train.json')
+    path.write_text(path.read_text().replace('"image_id": 0', '"image_id": 2'))
+    assert len(SearchSceneDataset(own_root)) == 3
+    assert SearchSceneDataset(own_root).get_data_info(0)['instances'] == []
+    assert len(SearchSceneDataset(own_root, filter_cfg=dict(filter_empty_gt=True))) == 2
+
+
+def test_missing_images_and_folders(own_root):
+    os.remove(f'{own_root}/images/train_1.jpg')
+    with pytest.raises(FileNotFoundError, match=r'1 of 3 images are missing in .*images, first: train_1\.jpg; complete'):
+        SearchSceneDataset(own_root)
+    assert len(SearchSceneDataset(own_root, check_files=False)) == 3
+    with pytest.raises(FileNotFoundError, match=r'image folder .*pictures does not exist; check data_root='):
+        SearchSceneDataset(own_root, data_prefix=dict(img_path='pictures'))
+
+
+@pytest.mark.parametrize('dataset_type', [CUHKSYSUDataset, PRWDataset, SearchSceneDataset])
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_empty_folder(tmp_path, dataset_type, split):
+    with pytest.raises(FileNotFoundError, match='does not exist; check data_root'):
+        dataset_type(str(tmp_path), split)
+
+
+def test_unknown_split(own_root):
+    with pytest.raises(ValueError, match=r"split must be 'train' or 'test', got 'val'"):
+        SearchSceneDataset(own_root, 'val')
+
+
+def test_pipeline_that_rejects_an_image(own_root):
+    dataset = SearchSceneDataset(own_root, pipeline=[lambda results: None])
+    with pytest.raises(ValueError, match=r'the pipeline returned None for .*train_0\.jpg; remove the transform'):
+        dataset[0]
+
+
+def test_sample_carries_its_seed(own_root):
+    dataset = SearchSceneDataset(own_root, pipeline=[lambda results: (results.get('seed'), np.random.rand())])
+    assert dataset[SeededIndex(1, 5)] == dataset[SeededIndex(2, 5)] != dataset[SeededIndex(1, 6)]
+    assert dataset[SeededIndex(1, 5)][0] == 5
+    assert dataset[1][0] is None
+
+
+def test_metainfo_is_cheap_and_complete(prw_root):
+    dataset = PRWDataset(prw_root, 'test')
+    assert dataset.metainfo['protocols'] is dataset.protocols
+    assert dataset.metainfo['classes'] == ('person', )
+    assert 'protocols' not in PRWDataset(prw_root).metainfo
+    assert len(pickle.loads(pickle.dumps(dataset)).protocols['all']) == 2
+
+
+def test_lazy_dataset_fills_itself(prw_root):
+    dataset = PRWDataset(prw_root, 'test', lazy_init=True)
+    assert (dataset.num_boxes, dataset.num_ids, len(dataset.protocols['all'])) == (7, 2, 2)

@@ -1,0 +1,90 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pedsearch.datasets.transforms import LoadSceneImage, LoadSearchAnnotations
+from pedsearch.datasets.transforms.loading import is_truncated
+
+
+@pytest.fixture(scope='module')
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def encode(picture: np.ndarray, kind: str) -> bytes:
+    if kind == 'jpeg with thumbnail':
+        thumbnail, buffer = io.BytesIO(), io.BytesIO()
+        Image.fromarray(picture[:16, :16]).save(thumbnail, 'JPEG')
+        # The end marker of the thumbnail must not pass for that of the picture.
+        Image.fromarray(picture).save(buffer, 'JPEG', comment=thumbnail.getvalue())
+        return buffer.getvalue()
+    if kind == 'progressive jpeg':
+        return cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    return cv2.imencode(f'.{kind}', picture)[1].tobytes()
+
+
+@pytest.mark.parametrize('kind', ['jpg', 'progressive jpeg', 'jpeg with thumbnail', 'png'])
+def test_truncation_is_seen_at_every_length(picture, kind, tmp_path):
+    data = encode(picture, kind)
+    assert not is_truncated(data)
+    assert not is_truncated(data + b'\0' * 100)
+    path = tmp_path / 'cut.jpg'
+    for length in (0, 1, 2, 5, 100, len(data) // 3, len(data) // 2, len(data) - 200, len(data) - 2):
+        path.write_bytes(data[:length])
+        with pytest.raises(ValueError, match=r'image .*cut\.jpg (is truncated after|\(\d+ bytes\) cannot be decoded)'):
+            LoadSceneImage().transform(dict(img_path=str(path)))
+
+
+@pytest.mark.parametrize('kind', ['jpg', 'progressive jpeg', 'jpeg with thumbnail', 'png'])
+def test_truncation_is_seen_without_decoding(picture, kind):
+    data = encode(picture, kind)
+    # The last third of each file is picture data, in the file with a thumbnail too.
+    assert all(is_truncated(data[:length]) for length in range(2 * len(data) // 3, len(data) - 8))
+
+
+def test_interrupted_download_padded_with_zeros(picture):
+    data = encode(picture, 'jpg')
+    assert is_truncated(data[:len(data) // 2] + b'\0' * (len(data) // 2))
+
+
+def test_image_of_another_size_than_annotated(picture, tmp_path):
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, picture)
+    with pytest.raises(ValueError, match=r'a\.png must be 61x40 pixels as annotated, got 60x40; correct the annotation'):
+        LoadSceneImage().transform(dict(img_path=path, height=40, width=61))
+
+
+def test_missing_file_and_other_content(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'image .*gone\.jpg does not exist; check data_root'):
+        LoadSceneImage().transform(dict(img_path=str(tmp_path / 'gone.jpg')))
+    path = tmp_path / 'text.jpg'
+    path.write_text('no picture')
+    with pytest.raises(ValueError, match=r'text\.jpg \(10 bytes\) cannot be decoded; expected a JPEG or PNG'):
+        LoadSceneImage().transform(dict(img_path=str(path)))
+
+
+def test_loaded_fields(picture, tmp_path):
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, picture)
+    results = LoadSceneImage(to_float32=True).transform(dict(img_path=path))
+    assert results['img'].dtype == np.float32
+    assert np.array_equal(results['img'], picture)
+    assert results['ori_shape'] == results['img_shape'] == (40, 60) == (results['height'], results['width'])
+
+
+@pytest.mark.parametrize('num', [0, 2])
+def test_annotations(num):
+    instances = [dict(bbox=[1, 2, 3 + i, 4], bbox_label=0, ignore_flag=i, pid=7 - i) for i in range(num)]
+    queries = [dict(query_id=4, bbox=[1, 2, 3, 4], pid=7)] * num
+    results = LoadSearchAnnotations().transform(dict(instances=instances, queries=queries))
+    assert results['gt_bboxes'].tensor.tolist() == [[1, 2, 3, 4], [1, 2, 4, 4]][:num]
+    assert results['gt_bboxes'].tensor.shape == (num, 4) == results['query_bboxes'].shape
+    assert results['gt_pids'].tolist() == [7, 6][:num]
+    assert results['gt_pids'].dtype == np.int64
+    assert results['gt_ignore_flags'].tolist() == [False, True][:num]
+    assert results['query_ids'].tolist() == [4] * num
+    assert results['query_ids'].dtype == np.int64
+    assert 'query_ids' not in LoadSearchAnnotations().transform(dict(instances=instances))
