@@ -1,0 +1,32 @@
+"""From what users hold (lists, NumPy arrays, torch tensors on any device) to NumPy arrays."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def as_array(value: Any, name: str) -> np.ndarray:
+    """Numeric NumPy view or copy of ``value``.
+
+    Args:
+        value (array-like | torch.Tensor): any shape; bfloat16 becomes float32.
+        name (str): what to call the value in an error.
+
+    Returns:
+        numpy.ndarray: same shape, dtype boolean, integer or float.
+
+    Raises:
+        TypeError: if the value does not hold plain numbers.
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unequal length
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in 'biuf':
+        raise TypeError(f'{name} must be an array of numbers, got {type(value).__name__}; '
+                        'pass a NumPy array or a torch tensor')
+    return array
