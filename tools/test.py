@@ -1,14 +1,18 @@
 """Test a checkpoint: detection recall and AP, person search mAP and top-k; optionally draw ranked galleries."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from PIL import Image
 
 from pedsearch.engine import init_cpu_process_group
+from pedsearch.visualization import draw_ranked_galleries
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,18 +38,32 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.merge_from_dict(args.cfg_options or {})
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
     cfg.load_from = args.checkpoint
+    if args.out or args.show_dir:
+        cfg.test_evaluator.dump = args.out or str(Path(args.show_dir, 'ranked.json'))
     if args.use_gt_boxes:
         cfg.model.test_cfg.rcnn.use_gt_boxes = True
     return cfg
 
 
+def draw(runner: Runner, dump: Path, folder: Path) -> None:
+    """Best and worst queries as crops and as whole scenes."""
+    per_query = json.loads(dump.read_text())['evaluations']['primary']
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, scenes in (('ranked_gallery.png', False), ('ranked_scenes.png', True)):
+        picture = draw_ranked_galleries(runner.test_dataloader.dataset, per_query, scenes=scenes)
+        Image.fromarray(picture).save(folder / name)
+
+
 def main() -> None:
     # Checkpoints may come from strangers: never unpickle more than tensors and plain values.
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    cfg = load_config(parse_args())
+    args = parse_args()
+    cfg = load_config(args)
     init_cpu_process_group(cfg.launcher)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.test()
+    if args.show_dir and is_main_process():
+        draw(runner, Path(cfg.test_evaluator.dump), Path(args.show_dir))
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=5,
+    drop_last=True,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='EpochSampler', shuffle=True),
