@@ -17,8 +17,9 @@ setup: .venv/.done
 demo: setup
 	$(BIN)/python demo/demo.py
 
+# Tests run side by side, one thread each: threads that wait for each other's core cost more than they give.
 test: setup
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadscope
 
 lint: setup
 	$(BIN)/ruff check .

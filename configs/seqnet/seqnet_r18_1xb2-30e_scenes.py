@@ -12,10 +12,10 @@ model = dict(
     roi_head=dict(
         in_channels=256,
         loss_weights=dict(first_bbox=2.0),
-        roi_extractor=dict(out_channels=256),
+        roi_extractor=dict(roi_layer=dict(output_size=(14, 7)), out_channels=256),
         shared_head=dict(depth=18, norm_cfg=norm_cfg, norm_eval=True, init_cfg=torchvision_weights),
         memory=dict(num_ids=60, queue_size=60)),
-    train_cfg=dict(rpn_proposal=dict(nms_pre=2000, max_per_img=500)),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=2000, max_per_img=500), rcnn=dict(sampler=dict(num=64))),
     test_cfg=dict(rpn=dict(nms_pre=2000, max_per_img=100)))
 
 scale = (1000, 600)
@@ -41,5 +41,5 @@ train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 optim_wrapper = dict(optimizer=dict(lr=0.0003))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=80),
-    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, begin=0, end=max_epochs, convert_to_iter_based=True),
 ]

@@ -59,7 +59,7 @@ def test_two_processes_print_the_table_of_one(trained):
     args = (trained / 'config.py', trained / 'run' / 'iter_4.pth')
     one = run('test.py', *args, '--work-dir', trained / 'one', '--out', trained / 'one.json')
     two = run('test.py', *args, '--work-dir', trained / 'two', '--out', trained / 'two.json', '--launcher', 'pytorch',
-              module=('-m', 'torch.distributed.run', '--nproc_per_node=2', '--master_port=29617'))
+              module=('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2'))
     assert two.returncode == 0, two.stderr
     one_metrics, two_metrics = (json.loads((trained / name).read_text())['metrics'] for name in ('one.json', 'two.json'))
     assert two_metrics == pytest.approx(one_metrics, abs=1e-6)
