@@ -21,15 +21,15 @@ class LossRecorder(Hook):
         self.losses.append({name: float(value.detach()) for name, value in outputs.items()})
 
 
-def run_config(method: str, root: Path, work_dir: Path, batch_size: int, epochs: int, **overrides: object) -> Config:
+def run_config(method: str, root: Path, work_dir: Path, batch_size: int, epochs: int, frozen: bool = True,
+               **overrides: object) -> Config:
     """The papers' optimizer on the tiny network.
 
-    Batch norm of the backbone is frozen, as its statistics are per process. Not AdamW, which turns rounding errors of
-    small gradients into steps of full size.
+    Batch norm is frozen unless told otherwise, and the optimizer is not AdamW: both turn rounding errors into larger ones.
     """
     cfg = Config.fromfile(CONFIGS / method / f'{method}_r18-half_1xb4-12e_toy.py')
     cfg.model = tiny_model_config(method).model
-    cfg.model.backbone.norm_eval = cfg.model.roi_head.shared_head.norm_eval = True
+    cfg.model.backbone.norm_eval = cfg.model.roi_head.shared_head.norm_eval = frozen
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(root)
         for transform in loader.dataset.pipeline:
@@ -38,9 +38,9 @@ def run_config(method: str, root: Path, work_dir: Path, batch_size: int, epochs:
     cfg.train_dataloader.batch_size = batch_size
     cfg.train_cfg = dict(type='ResumableEpochLoop', max_epochs=epochs)
     cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=20)]
-    cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.003, momentum=0.9, weight_decay=0.0005)
+    cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.001, momentum=0.9, weight_decay=0.0005)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.default_hooks.checkpoint.interval = 3
+    cfg.default_hooks.checkpoint.interval = 1
     cfg.default_hooks.checkpoint.max_keep_ckpts = -1
     cfg.work_dir = str(work_dir)
     cfg.log_level = 'WARNING'
@@ -58,8 +58,9 @@ def train(cfg: Config) -> tuple[list[dict], dict]:
     return recorder.losses, {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def train_on_rank(rank: int, world_size: int, method: str, root: str, work_dir: str, global_batch: int) -> tuple:
+def train_on_rank(rank: int, world_size: int, method: str, root: str, work_dir: str, global_batch: int,
+                  frozen: bool = True, epochs: int = 5) -> tuple:
     """:func:`train` as one of several processes."""
-    cfg = run_config(method, Path(root), Path(work_dir), global_batch // world_size, epochs=5, launcher='pytorch')
+    cfg = run_config(method, Path(root), Path(work_dir), global_batch // world_size, epochs, frozen, launcher='pytorch')
     cfg.train_dataloader.sampler.update(global_batch_size=global_batch, drop_last=True)
     return train(cfg)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -33,6 +34,9 @@ def parse_args() -> argparse.Namespace:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the command line says on top."""
+    for name in (args.config, args.checkpoint):
+        if not Path(name).is_file():
+            sys.exit(f'error: there is no file {name}; give a config file and a checkpoint')
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -30,17 +31,19 @@ def parse_args() -> argparse.Namespace:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with what the command line says on top."""
+    if not Path(args.config).is_file():
+        sys.exit(f'error: there is no config file {args.config}; those of pedsearch are in configs/')
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
     if args.amp:
         if not torch.cuda.is_available():
-            raise ValueError('--amp needs a GPU, got none; leave it out')
+            sys.exit('error: --amp needs a GPU, got none; leave it out')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config; add it')
+            sys.exit('error: --auto-scale-lr needs auto_scale_lr.base_batch_size in the config; add it')
         cfg.auto_scale_lr.enable = True
     if args.resume:
         cfg.resume = True

@@ -4,3 +4,4 @@ _base_ = [
 ]
 
 train_cfg = dict(max_epochs=22, val_interval=22)
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'.bias': dict(decay_mult=0.0)}))

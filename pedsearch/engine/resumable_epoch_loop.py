@@ -15,15 +15,19 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     """
 
     def run_epoch(self) -> None:
-        done = self._iter % len(self.dataloader)
-        sampler = self.dataloader.sampler
+        length, sampler = len(self.dataloader), self.dataloader.sampler
+        done = self._iter - self._epoch * length  # a checkpoint of an epoch's last iteration still names that epoch
+        if not 0 <= done <= length:
+            raise ValueError(f'the checkpoint is from iteration {self._iter} in epoch {self._epoch}, but an epoch has '
+                             f'{length} iterations here; resume with the batch size and number of processes it was '
+                             'trained with')
         if done and not hasattr(sampler, 'set_start'):
             raise TypeError(f'the checkpoint is from iteration {done} of an epoch, and sampler '
                             f'{type(sampler).__name__} cannot start there; use EpochSampler')
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         if done:
-            sampler.set_start(done * self.dataloader.batch_size)
+            sampler.set_start(min(done * self.dataloader.batch_size, len(sampler)))  # the last batch may be short
         for index, batch in enumerate(self.dataloader, start=done):
             self.run_iter(index, batch)
         self.runner.call_hook('after_train_epoch')

@@ -1,6 +1,6 @@
 """Layers shared by several methods.
 
-Shape legend: R rows (regions of interest or samples), C channels.
+Shape legend: R rows (regions of interest or images), C channels.
 """
 
 import torch
@@ -15,29 +15,30 @@ from torch.distributed.nn.functional import all_reduce
 from pedsearch.registry import MODELS
 
 
-class CrossProcessBatchNorm1d(nn.BatchNorm1d):
-    """``BatchNorm1d`` whose training statistics are those of the rows of all processes, on any device.
+class _CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm whose training statistics are those of all processes, on any device.
 
-    A batch that has one row over all processes is normalised by the running statistics, which then stay as they are,
-    where ``BatchNorm1d`` raises an error. Arguments and **State** as ``torch.nn.BatchNorm1d``.
+    A batch that has one value per channel over all processes is normalised by the running statistics, which then stay
+    as they are, where torch raises an error. Arguments and **State** as in torch.
 
     Source: own; ``torch.nn.SyncBatchNorm`` has no CPU implementation.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """(R, C) -> (R, C); R may differ between processes and may be 0."""
+        """(R, C, ...) -> the same shape; R may differ between processes and may be 0."""
         if not self.training:
             return super().forward(input)
-        input = input.float()
         if get_world_size() == 1:
-            if len(input) > 1:
+            if input.numel() > input.size(1):
                 return super().forward(input)
             return self._normalize(input, self.running_mean, self.running_var)
-        count = all_reduce(input.new_tensor(float(len(input))))
+        x = input.float()
+        dims = [dim for dim in range(x.ndim) if dim != 1]
+        count = all_reduce(x.new_tensor(x.numel() / x.size(1)))
         if count <= 1:
             return self._normalize(input, self.running_mean, self.running_var)
-        mean = all_reduce(input.sum(dim=0)) / count
-        var = all_reduce(((input - mean)**2).sum(dim=0)) / count
+        mean = all_reduce(x.sum(dim=dims)) / count
+        var = all_reduce(((x - self._per_channel(mean, x))**2).sum(dim=dims)) / count
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(var * count / (count - 1), self.momentum)
@@ -45,7 +46,23 @@ class CrossProcessBatchNorm1d(nn.BatchNorm1d):
         return self._normalize(input, mean, var)
 
     def _normalize(self, input: Tensor, mean: Tensor, var: Tensor) -> Tensor:
-        return (input - mean) * torch.rsqrt(var + self.eps) * self.weight + self.bias
+        scale = torch.rsqrt(var + self.eps) * self.weight
+        shift = self.bias - mean * scale
+        output = input.float() * self._per_channel(scale, input) + self._per_channel(shift, input)
+        return output.to(input.dtype)
+
+    @staticmethod
+    def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+        return values.view(-1, *[1] * (like.ndim - 2))
+
+
+class CrossProcessBatchNorm1d(_CrossProcessBatchNorm, nn.BatchNorm1d):
+    __doc__ = _CrossProcessBatchNorm.__doc__
+
+
+@MODELS.register_module()
+class CrossProcessBatchNorm2d(_CrossProcessBatchNorm, nn.BatchNorm2d):
+    __doc__ = _CrossProcessBatchNorm.__doc__
 
 
 @MODELS.register_module()

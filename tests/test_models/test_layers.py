@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pedsearch.models.layers import CrossProcessBatchNorm1d, ResNetStage, global_max_pool
+from pedsearch.models.layers import CrossProcessBatchNorm1d, CrossProcessBatchNorm2d, ResNetStage, global_max_pool
 from tests.processes import run_on_processes
 
 
@@ -22,30 +22,33 @@ def test_batch_of_one_row_uses_running_statistics_and_keeps_them():
     assert norm(torch.zeros(0, 3)).shape == (0, 3)
 
 
-def batch_norm_of_a_part(rank: int, world_size: int) -> dict:
+ROWS = {0: [0, 2, 3, 4, 5, 6, 7, 8, 9, 10], 1: [1]}  # very unequal shares
+
+
+def whole_batch(shape: tuple) -> tuple:
     torch.manual_seed(0)
-    whole, weights = torch.randn(11, 4), torch.randn(11, 4)
-    norm = CrossProcessBatchNorm1d(4)
-    part = whole[rank::world_size].clone().requires_grad_()
-    if rank == 1:  # very unequal shares
-        part = whole[1:2].clone().requires_grad_()
-    mine = [1] if rank == 1 else [i for i in range(11) if i != 1]
-    if rank == 0:
-        part = whole[mine].clone().requires_grad_()
+    return torch.randn(11, *shape) + 3, torch.randn(11, *shape)
+
+
+def batch_norm_of_a_part(rank: int, world_size: int, shape: tuple) -> dict:
+    whole, weights = whole_batch(shape)
+    norm = (CrossProcessBatchNorm1d if len(shape) == 1 else CrossProcessBatchNorm2d)(shape[0])
+    part = whole[ROWS[rank]].requires_grad_()
     out = norm(part)
-    (out * weights[mine]).sum().backward()
-    return dict(rows=mine, out=out.detach(), grad=part.grad, mean=norm.running_mean, var=norm.running_var)
+    (out * weights[ROWS[rank]]).sum().backward()
+    return dict(out=out.detach(), grad=part.grad, mean=norm.running_mean, var=norm.running_var)
 
 
-def test_batch_norm_over_two_processes_equals_the_whole_batch():
-    torch.manual_seed(0)
-    whole, weights = torch.randn(11, 4).requires_grad_(), torch.randn(11, 4)
-    norm = nn.BatchNorm1d(4)
+@pytest.mark.parametrize('shape', [(4, ), (3, 5, 6)])
+def test_batch_norm_over_two_processes_equals_the_whole_batch(shape):
+    whole, weights = whole_batch(shape)
+    whole.requires_grad_()
+    norm = (nn.BatchNorm1d if len(shape) == 1 else nn.BatchNorm2d)(shape[0])
     out = norm(whole)
     (out * weights).sum().backward()
-    for part in run_on_processes(batch_norm_of_a_part, 2):
-        torch.testing.assert_close(part['out'], out[part['rows']].detach())
-        torch.testing.assert_close(part['grad'], whole.grad[part['rows']], atol=1e-5, rtol=1e-5)
+    for rank, part in enumerate(run_on_processes(batch_norm_of_a_part, 2, shape)):
+        torch.testing.assert_close(part['out'], out[ROWS[rank]].detach(), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(part['grad'], whole.grad[ROWS[rank]], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(part['mean'], norm.running_mean)
         torch.testing.assert_close(part['var'], norm.running_var)
 

@@ -90,6 +90,17 @@ def test_mixed_precision_needs_a_gpu(trained):
     assert '--amp needs a GPU, got none; leave it out' in result.stderr
 
 
+@pytest.mark.parametrize(('tool', 'args', 'line'), [
+    ('train.py', ['no.py'], 'error: there is no config file no.py; those of pedsearch are in configs/'),
+    ('test.py', ['no.py', 'no.pth'], 'error: there is no file no.py; give a config file and a checkpoint'),
+])
+def test_missing_files_get_one_line(tool, args, line):
+    result = run(tool, *args)
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1] == line
+    assert 'Traceback' not in result.stderr
+
+
 def test_auto_scale_lr_needs_its_base(trained):
     result = run('train.py', trained / 'config.py', '--work-dir', trained / 'x', '--auto-scale-lr', '--cfg-options',
                  'auto_scale_lr._delete_=True')

@@ -1,4 +1,5 @@
-# CUHK-SYSU, original release layout. Gallery sizes 50 ... 4000 and 'full' are one key: test_dataset.gallery_size.
+# CUHK-SYSU, original release layout. Gallery sizes: test_dataloader.dataset.gallery_size, one of 50 ... 4000 and 'full',
+# or a list of them.
 data_root = 'data/CUHK-SYSU'
 scale = (1500, 900)
 

@@ -1,5 +1,6 @@
 # The trunk that OIM, NAE and SeqNet share: ResNet-50 up to stage 3, one level of proposals, stage 4 on every region.
-norm_cfg = dict(type='BN', requires_grad=True)
+# Batch statistics over all processes: so many processes train what one with the whole batch trains.
+norm_cfg = dict(type='pedsearch.CrossProcessBatchNorm2d', requires_grad=True)
 torchvision_weights = dict(type='Pretrained', checkpoint='torchvision://resnet50')
 
 model = dict(

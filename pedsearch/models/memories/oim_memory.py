@@ -70,6 +70,8 @@ class OIMMemory(nn.Module):
         if num_ids < 1 or queue_size < 0 or embed_dims < 1:
             raise ValueError(f'OIMMemory needs num_ids >= 1, queue_size >= 0, embed_dims >= 1, got {num_ids}, '
                              f'{queue_size}, {embed_dims}; take num_ids from the training set (`dataset.num_ids`)')
+        if scale <= 0:
+            raise ValueError(f'scale must be positive, got {scale}; it is the inverse temperature')
         if not 0 <= momentum <= 1:
             raise ValueError(f'momentum must lie in [0, 1], got {momentum}; it is the weight of the old row')
         self.momentum = momentum
@@ -82,11 +84,17 @@ class OIMMemory(nn.Module):
     def num_ids(self) -> int:
         return len(self.lut)
 
-    def _check(self, embed: Tensor, pids: Tensor) -> None:
+    def _check_shapes(self, embed: Tensor, pids: Tensor) -> None:
+        if not isinstance(embed, Tensor) or not isinstance(pids, Tensor):
+            raise TypeError(f'embed and pids must be tensors, got {type(embed).__name__} and {type(pids).__name__}')
         if embed.ndim != 2 or embed.size(1) != self.lut.size(1) or pids.shape != embed.shape[:1]:
             raise ValueError(f'embed must have shape (B, {self.lut.size(1)}) and pids (B,), got {tuple(embed.shape)} '
                              f'and {tuple(pids.shape)}')
-        if not pids.is_cuda and len(pids) and not (pids.min() >= UNLABELED and pids.max() < self.num_ids):
+        if pids.is_floating_point() or pids.dtype == torch.bool:
+            raise TypeError(f'pids must be integers, got {pids.dtype}')
+
+    def _check_ids(self, pids: Tensor) -> None:
+        if len(pids) and not (pids.min() >= UNLABELED and pids.max() < self.num_ids):
             raise ValueError(f'pids must lie in {UNLABELED}...{self.num_ids - 1}, got {int(pids.min())}...'
                              f'{int(pids.max())}; set num_ids to the training set\'s (`dataset.num_ids`)')
 
@@ -100,11 +108,13 @@ class OIMMemory(nn.Module):
         Returns:
             Tensor: (), see :func:`~pedsearch.models.losses.mean_across_processes` for several processes.
         """
-        self._check(embed, pids)
+        self._check_shapes(embed, pids)
+        if not pids.is_cuda:  # on a GPU `update` looks, which waits for the device anyway
+            self._check_ids(pids)
         with torch.autocast(embed.device.type, enabled=False):
-            bank = torch.cat([self.lut, self.queue])
+            bank = torch.cat([self.lut, self.queue]).float()
             logits = self.scale * embed.float() @ bank.T  # (B, D) @ (D, N + K) -> (B, N + K)
-            total = F.cross_entropy(logits, pids, ignore_index=UNLABELED, reduction='sum')
+            total = F.cross_entropy(logits, pids.long(), ignore_index=UNLABELED, reduction='sum')
         return mean_across_processes(total, (pids != UNLABELED).sum())
 
     @torch.no_grad()
@@ -120,10 +130,13 @@ class OIMMemory(nn.Module):
             sample_inds (Tensor): (B,) int64, not decreasing: each row's sample in this process' batch. It sets the
                 order over processes; None takes every row for a sample of its own.
         """
-        self._check(embed, pids)
+        self._check_shapes(embed, pids)
+        self._check_ids(pids)
         if sample_inds is None:
             sample_inds = torch.arange(len(pids), device=pids.device)
-        embed, pids = gather_in_sample_order(sample_inds, embed.detach().to(self.lut), pids)
+        embed, pids = gather_in_sample_order(sample_inds, embed.detach().to(self.lut), pids.long())
+        finite = embed.isfinite().all(dim=1)
+        embed, pids = embed[finite], pids[finite]
         labeled = pids != UNLABELED
         self._update_lut(embed[labeled], pids[labeled])
         self._update_queue(embed[~labeled])

@@ -24,7 +24,7 @@ from ..losses import mean_across_processes
 
 @dataclass
 class RoISamples:
-    """Sampled regions of a batch, image after image, in each image people first and ground truth before proposals.
+    """Sampled regions of a batch, image after image; in each image people first, of these the ground truth last.
 
     Attributes:
         rois (Tensor): (R, 5) index of the image, x1, y1, x2, y2 in the input image.
@@ -139,10 +139,11 @@ class SearchRoIHead(BaseModule):
         for boxes, gt in zip(proposals, gts):
             candidates = InstanceData(priors=boxes)
             chosen = self.sampler.sample(self.assigner.assign(candidates, gt), candidates, gt)
+            people = chosen.pos_is_gt.argsort(stable=True)  # ground truth last, where the references append it
             num_background = len(chosen.neg_inds)
-            priors.append(chosen.priors)
-            pids.append(F.pad(gt.pids[chosen.pos_assigned_gt_inds], (0, num_background), value=BACKGROUND))
-            target = self.bbox_coder.encode(chosen.pos_priors, chosen.pos_gt_bboxes)
+            priors.append(torch.cat([chosen.pos_priors[people], chosen.neg_priors]))
+            pids.append(F.pad(gt.pids[chosen.pos_assigned_gt_inds[people]], (0, num_background), value=BACKGROUND))
+            target = self.bbox_coder.encode(chosen.pos_priors[people], chosen.pos_gt_bboxes[people])
             deltas.append(F.pad(target, (0, 0, 0, num_background)))
         return RoISamples(bbox2roi(priors), torch.cat(pids), torch.cat(deltas))
 

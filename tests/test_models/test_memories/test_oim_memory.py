@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -176,7 +177,35 @@ def test_bad_input_gets_one_clear_line(embed, pids, message):
         memory.update(embed, pids)
 
 
+@pytest.mark.parametrize(('embed', 'pids', 'message'), [
+    (np.zeros((2, 2)), torch.zeros(2, dtype=torch.long), 'must be tensors, got ndarray and Tensor'),
+    (torch.zeros(2, 2), [0, 1], 'must be tensors, got Tensor and list'),
+    (torch.zeros(2, 2), torch.zeros(2), 'pids must be integers, got torch.float32'),
+])
+def test_wrong_types_get_one_clear_line(embed, pids, message):
+    for method in (small_memory(10.).loss, small_memory(10.).update):
+        with pytest.raises(TypeError, match=message):
+            method(embed, pids)
+
+
+def test_any_integer_type_of_ids():
+    memory = small_memory(10.)
+    assert memory.loss(EMBEDS, LABELED_AND_NOT.int()) == memory.loss(EMBEDS, LABELED_AND_NOT)
+    memory.update(EMBEDS, LABELED_AND_NOT.int())
+
+
+@pytest.mark.parametrize('bad', [float('nan'), float('inf')])
+def test_rows_that_are_not_finite_are_left_out(bad):
+    memory, expected = small_memory(10.), small_memory(10.)
+    embeds = EMBEDS.clone()
+    embeds[[0, 4]] = bad
+    memory.update(embeds, LABELED_AND_NOT)
+    expected.update(EMBEDS[[1, 2, 3, 5]], LABELED_AND_NOT[[1, 2, 3, 5]])
+    assert all(torch.equal(a, b) for a, b in zip(memory.buffers(), expected.buffers()))
+
+
 @pytest.mark.parametrize(('kwargs', 'message'), [
+    (dict(num_ids=1, queue_size=1, embed_dims=2, scale=0), 'scale must be positive, got 0'),
     (dict(num_ids=0, queue_size=1, embed_dims=2), 'num_ids >= 1'),
     (dict(num_ids=1, queue_size=-1, embed_dims=2), 'queue_size >= 0'),
     (dict(num_ids=1, queue_size=1, embed_dims=2, momentum=1.5), r'momentum must lie in \[0, 1\], got 1.5'),

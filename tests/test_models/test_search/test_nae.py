@@ -67,8 +67,8 @@ def test_test_mode_of_worked_example():
 
 
 def test_equal_norms_give_the_shift_as_logit():
-    module = NormAwareEmbedding((2, 2), embed_dims=4).eval()
-    embeds, logits = module.train()((torch.ones(3, 2), torch.ones(3, 2)))
+    module = NormAwareEmbedding((2, 2), embed_dims=4)
+    embeds, logits = module((torch.ones(3, 2), torch.ones(3, 2)))
     torch.testing.assert_close(logits, torch.zeros(3))
 
 

@@ -27,17 +27,16 @@ def test_box_coder_of_worked_example(head):
     torch.testing.assert_close(encoded, torch.tensor([[1.75, 0, .698810, .476551]]), atol=1e-5, rtol=0)
 
 
-def test_sampling_puts_ground_truth_first_and_marks_background(head):
+def test_sampling_puts_people_first_and_ground_truth_last_of_them(head):
     gt = InstanceData(bboxes=torch.tensor([[0., 0, 20, 40], [50, 0, 70, 40]]), labels=torch.zeros(2, dtype=torch.long),
                       pids=torch.tensor([4, UNLABELED]))
     proposals = torch.tensor([[51., 0, 70, 40], [1, 0, 20, 40], [100, 100, 120, 120]])
     samples = head.sample([proposals, torch.zeros(0, 4)], [gt, gt])
-    assert samples.rois[:2].tolist() == [[0, 0, 0, 20, 40], [0, 50, 0, 70, 40]]
-    assert samples.pids.tolist() == [4, UNLABELED, UNLABELED, 4, BACKGROUND, 4, UNLABELED]
+    assert samples.rois[:4].tolist() == [[0, 51, 0, 70, 40], [0, 1, 0, 20, 40], [0, 0, 0, 20, 40], [0, 50, 0, 70, 40]]
+    assert samples.pids.tolist() == [UNLABELED, 4, 4, UNLABELED, BACKGROUND, 4, UNLABELED]
     assert samples.sample_inds.tolist() == [0] * 5 + [1] * 2
-    assert samples.deltas[:2].abs().max() == 0
-    assert samples.deltas[2, 0] < 0
-    assert samples.deltas[4].abs().max() == 0
+    assert samples.deltas[0, 0] < 0
+    assert samples.deltas[2:].abs().max() == 0
 
 
 def test_refine_decodes_and_clips_to_each_image(head):
