@@ -4,6 +4,7 @@ import argparse
 import colorsys
 import os
 import os.path as osp
+import sys
 from collections.abc import Sequence
 
 import cv2
@@ -72,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.output_dir:
         os.makedirs(args.output_dir, exist_ok=True)
     visualizer = Visualizer()
-    for index in range(min(len(dataset), args.max_images or len(dataset))):
+    num_images = len(dataset) if args.max_images is None else min(len(dataset), args.max_images)
+    for index in range(num_images):
         data = dataset[index]
         sample = data['data_samples']
         # Test boxes stay in the pixels of the original picture, see LoadSearchAnnotations.
@@ -86,4 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        sys.exit(f'error: {error}')

@@ -14,7 +14,8 @@ from mmengine.logging import print_log
 
 from pedsearch.functional import ContextMatching, evaluate_detection, evaluate_search
 from pedsearch.functional.arrays import as_array
-from pedsearch.functional.search import check_topk
+from pedsearch.functional.gallery import check_duplicates
+from pedsearch.functional.settings import check_flag, check_iou_thr, check_threshold, check_topk
 from pedsearch.registry import METRICS
 
 from .search_protocol import QueryFeatures, build_queries, other_camera_queries, random_embeds
@@ -42,8 +43,9 @@ class PersonSearchMetric(BaseMetric):
         cbgm (dict, optional): ``dict(k1, k2, aggregate='max')`` turns on context matching.
         duplicates (str): what to do with an image that a gallery names twice: 'dedup', 'dicl' or 'seqnet'.
         det_score_thr (float): score threshold of the detection metrics.
-        iou_thr (float): overlap threshold of the detection metrics.
-        cross_camera (bool): also evaluate with galleries of the other cameras only.
+        iou_thr (float): overlap threshold of the detection metrics, in (0, 1].
+        cross_camera (bool): also evaluate with galleries of the other cameras only. A dataset that has a protocol of
+            this name, such as PRW, needs no second one.
         random_control (bool): also evaluate the same detections with random embeddings, without context matching.
         control_seed (int): seed of those embeddings.
         dump (str, optional): a ``.json`` file that receives the ranked list of every query.
@@ -76,13 +78,20 @@ class PersonSearchMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if cbgm is not None:
             ContextMatching.from_dict(cbgm)
-        if dump is not None and Path(dump).suffix != '.json':
+        if dump is not None and not (isinstance(dump, (str, os.PathLike)) and Path(dump).suffix == '.json'):
             raise ValueError(f'dump must be the path of a .json file or None, got {dump!r}')
+        if isinstance(control_seed, bool) or not isinstance(control_seed, int) or control_seed < 0:
+            raise ValueError(f'control_seed must be an int >= 0, got {control_seed!r}')
         self.search_settings = dict(
-            score_thr=score_thr, topk=check_topk(topk), score_weighted=score_weighted, cbgm=cbgm, duplicates=duplicates)
-        self.detection_settings = dict(score_thr=det_score_thr, iou_thr=iou_thr)
-        self.cross_camera = cross_camera
-        self.random_control = random_control
+            score_thr=check_threshold(score_thr, 'score_thr'),
+            topk=check_topk(topk),
+            score_weighted=check_flag(score_weighted, 'score_weighted'),
+            cbgm=cbgm,
+            duplicates=check_duplicates(duplicates))
+        self.detection_settings = dict(
+            score_thr=check_threshold(det_score_thr, 'det_score_thr'), iou_thr=check_iou_thr(iou_thr))
+        self.cross_camera = check_flag(cross_camera, 'cross_camera')
+        self.random_control = check_flag(random_control, 'random_control')
         self.control_seed = control_seed
         self.dump = dump
 
@@ -132,7 +141,7 @@ class PersonSearchMetric(BaseMetric):
             suffix = f'_{name}' if evaluations else ''
             queries = build_queries(name, protocol, features)
             searches = {suffix: (detections, queries, self.search_settings)}
-            if self.cross_camera:
+            if self.cross_camera and 'cross_camera' not in protocols:
                 elsewhere = other_camera_queries(queries, camids)
                 searches[f'{suffix}_cross_camera'] = (detections, elsewhere, self.search_settings)
             if self.random_control and not suffix:

@@ -1,5 +1,6 @@
-"""From what users hold (lists, NumPy arrays, torch tensors on any device) to NumPy arrays."""
+"""From what users hold (lists, NumPy arrays, torch tensors on any device) to NumPy arrays and image ids."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -30,3 +31,16 @@ def as_array(value: Any, name: str) -> np.ndarray:
         raise TypeError(f'{name} must be an array of numbers, got {type(value).__name__}; '
                         'pass a NumPy array or a torch tensor')
     return array
+
+
+def as_img_id(value: Any, name: str) -> Hashable:
+    """``value`` itself, or the number in a 0-d array or tensor, which as a dict key would equal no other.
+
+    Raises:
+        TypeError: if the value cannot tell images apart.
+    """
+    if isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim == 0:
+        return value.item()
+    if isinstance(value, torch.Tensor) or not isinstance(value, Hashable):
+        raise TypeError(f'{name} must be an image id such as an int or a file name, got {type(value).__name__}')
+    return value

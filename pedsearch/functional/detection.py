@@ -12,6 +12,7 @@ from .arrays import as_array
 from .average_precision import average_precision
 from .boxes import check_bboxes, pairwise_iou
 from .detection_table import Detections, DetectionTable
+from .settings import check_iou_thr
 
 
 def evaluate_detection(detections: Detections,
@@ -29,7 +30,7 @@ def evaluate_detection(detections: Detections,
         gt_bboxes (Mapping): img_id -> (m, 4) annotated boxes. An image it lacks shows nobody, an image that
             ``detections`` lacks was searched in vain.
         score_thr (float): use detections with score >= this.
-        iou_thr (float): overlap that makes a match.
+        iou_thr (float): overlap that makes a match, in (0, 1].
         labelled (Mapping, optional): img_id -> (m,) true for the boxes whose person has an identity.
 
     Returns:
@@ -41,6 +42,7 @@ def evaluate_detection(detections: Detections,
 
     Source: the protocol of CUHK-SYSU and PRW as computed by the published person search code. Deviation: none.
     """
+    iou_thr = check_iou_thr(iou_thr)
     if not isinstance(gt_bboxes, Mapping):
         raise TypeError(f'gt_bboxes must be a dict img_id -> (m, 4) boxes, got {type(gt_bboxes).__name__}')
     gt_bboxes = {img_id: check_bboxes(bboxes, f'gt_bboxes[{img_id!r}]') for img_id, bboxes in gt_bboxes.items()}

@@ -5,13 +5,13 @@ Shape legend: n detections of one image, N detections of all images, I images, D
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from .arrays import as_array
 from .boxes import check_bbox_values
+from .settings import check_threshold
 
 Detections = Mapping[Hashable, tuple]
 """img_id -> (bboxes (n, 4) xyxy, scores (n,), embeds (n, D)); arrays, lists or tensors."""
@@ -68,8 +68,7 @@ class DetectionTable:
         if not detections:
             raise ValueError('detections must hold at least one image, got an empty dict; '
                              'give images without people an entry with empty arrays')
-        if isinstance(score_thr, bool) or not isinstance(score_thr, Real) or np.isnan(score_thr):
-            raise ValueError(f'score_thr must be a number, got {score_thr!r}')
+        score_thr = check_threshold(score_thr, 'score_thr')
         img_ids = sorted_ids({*detections, *extra_img_ids})
         entries = [_check_entry(img_id, detections[img_id], with_embeds) if img_id in detections else _NOTHING
                    for img_id in img_ids]

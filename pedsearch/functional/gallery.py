@@ -15,6 +15,13 @@ from .search_query import SearchQuery
 DUPLICATES = ('dedup', 'dicl', 'seqnet')
 
 
+def check_duplicates(value: Any) -> str:
+    """``value`` itself; ValueError unless it is one of :data:`DUPLICATES`."""
+    if value not in DUPLICATES:
+        raise ValueError(f'duplicates must be one of {DUPLICATES}, got {value!r}')
+    return value
+
+
 @dataclass(frozen=True)
 class Gallery:
     """What one query searches.

@@ -13,8 +13,9 @@ from .average_precision import precision_at_hits
 from .boxes import paired_iou, search_iou_threshold
 from .cbgm import ContextMatching, match_contexts
 from .detection_table import Detections, DetectionTable
-from .gallery import DUPLICATES, Gallery, GalleryFinder
+from .gallery import Gallery, GalleryFinder, check_duplicates
 from .search_query import SearchQuery
+from .settings import check_flag, check_topk
 from .similarity import DistinctRows
 
 _SIMS_PER_CHUNK = 2**23  # 32 MiB of float32
@@ -68,9 +69,9 @@ def evaluate_search(detections: Detections,
     """
     queries = _check_queries(queries)
     topk = check_topk(topk)
+    score_weighted = check_flag(score_weighted, 'score_weighted')
     matching = None if cbgm is None else ContextMatching.from_dict(cbgm)
-    if duplicates not in DUPLICATES:
-        raise ValueError(f'duplicates must be one of {DUPLICATES}, got {duplicates!r}')
+    duplicates = check_duplicates(duplicates)
     target_ids = {img_id for query in queries for img_id in query.targets}
     table = DetectionTable.build(detections, score_thr, target_ids)
     _check_dims(table, queries)
@@ -82,6 +83,7 @@ def evaluate_search(detections: Detections,
     per_query = []
     for query, sims in _similarities(queries, feats):  # (N,)
         gallery = galleries.of(query)
+        _check_known(query, gallery, table)
         if matching is not None and len(gallery.dets):
             contexts = query.embed[None][:0] if query.context_embeds is None else query.context_embeds  # (c, D)
             sims = match_contexts(sims, gallery.dets, contexts, feats, table, matching)
@@ -170,12 +172,12 @@ def _check_queries(queries: Any) -> list[SearchQuery]:
     return queries
 
 
-def check_topk(topk: Any) -> tuple[int, ...]:
-    """``topk`` as a tuple; ValueError unless it holds ints >= 1."""
-    legal = isinstance(topk, Sequence) and not isinstance(topk, str) and len(topk) > 0
-    if not legal or any(isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1 for k in topk):
-        raise ValueError(f'topk must be a sequence of ints >= 1 such as (1, 5, 10), got {topk!r}')
-    return tuple(topk)
+def _check_known(query: SearchQuery, gallery: Gallery, table: DetectionTable) -> None:
+    """A gallery that lists images lists at least one that was run; ids of another kind would equal none."""
+    if query.gallery is not None and len(query.gallery) and not gallery.counted.any():
+        raise ValueError(f'query in image {query.img_id!r}: gallery must name images that are in the detections, got '
+                         f'none among {len(query.gallery)} (first: {query.gallery[0]!r}, in the detections '
+                         f'{table.img_ids[0]!r}); use one kind of id')
 
 
 def _check_dims(table: DetectionTable, queries: list[SearchQuery]) -> None:

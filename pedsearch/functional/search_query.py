@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .arrays import as_array
+from .arrays import as_array, as_img_id
 from .boxes import check_bbox_values, check_bboxes
 
 
@@ -43,6 +43,7 @@ class SearchQuery:
     target_bboxes: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.img_id = as_img_id(self.img_id, 'img_id of a query')
         name = f'query in image {self.img_id!r}:'
         self.bbox = as_array(self.bbox, f'{name} bbox')
         if self.bbox.shape != (4, ):
@@ -77,7 +78,8 @@ def _check_targets(targets: Any, name: str) -> dict[Hashable, np.ndarray]:
     """Targets as arrays; an image with an empty list of boxes does not show the person and is dropped."""
     if not isinstance(targets, Mapping):
         raise TypeError(f'{name} targets must be a dict img_id -> (m, 4) boxes, got {type(targets).__name__}')
-    targets = {img_id: as_array(bboxes, f'{name} targets[{img_id!r}]') for img_id, bboxes in targets.items()}
+    targets = {as_img_id(img_id, f'{name} a key of targets'): as_array(bboxes, f'{name} targets[{img_id!r}]')
+               for img_id, bboxes in targets.items()}
     targets = {img_id: bboxes for img_id, bboxes in targets.items() if bboxes.size}
     for img_id, bboxes in targets.items():
         if bboxes.ndim != 2 or bboxes.shape[1] != 4:
@@ -95,4 +97,8 @@ def _check_gallery(gallery: Any, name: str) -> Sequence[Hashable] | np.ndarray:
         gallery = as_array(gallery, f'{name} gallery')
     if isinstance(gallery, (str, bytes, Mapping)) or not isinstance(gallery, (Collection, np.ndarray)):
         raise TypeError(f'{name} gallery must be a sequence of image ids or None, got {type(gallery).__name__}')
-    return gallery if isinstance(gallery, (list, tuple, np.ndarray)) else list(gallery)
+    if isinstance(gallery, np.ndarray):
+        return gallery
+    if all(isinstance(img_id, (int, str, np.integer)) for img_id in gallery):
+        return gallery if isinstance(gallery, (list, tuple)) else list(gallery)
+    return [as_img_id(img_id, f'{name} an entry of gallery') for img_id in gallery]

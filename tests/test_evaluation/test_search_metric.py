@@ -112,6 +112,15 @@ def test_settings_reach_the_functions():
         f'test/top2{suffix}' for suffix in ('', '_G6', '_control', '_cross_camera', '_G6_cross_camera')}
 
 
+def test_a_dataset_with_cross_camera_galleries_needs_no_second_ones():
+    samples, protocols = scenes()
+    elsewhere = [{**query, 'gallery': np.array([i for i in range(NUM_IMAGES) if i % 3 != query['img_id'] % 3], np.int32)}
+                 for query in protocols['all']]
+    given = run(samples, {'all': protocols['all'], 'cross_camera': elsewhere}, cross_camera=True)
+    assert given == run(samples, {'all': protocols['all']}, cross_camera=True)
+    assert {key for key in given if 'mAP' in key} == {'search/mAP', 'search/mAP_cross_camera'}
+
+
 def test_control_is_near_chance_and_reproducible():
     samples, protocols = scenes()
     for data in samples:  # a perfect model: everyone has the embedding of their query
@@ -200,6 +209,17 @@ def test_table_and_warning_are_logged(caplog):
     ({'cbgm': {'k1': 3}}, ValueError, 'cbgm must have the keys k1, k2'),
     ({'cbgm': 'max'}, TypeError, 'cbgm must be a dict'),
     ({'dump': 'results.pkl'}, ValueError, "dump must be the path of a .json file or None, got 'results.pkl'"),
+    ({'dump': 3}, ValueError, 'dump must be the path of a .json file or None, got 3'),
+    ({'score_thr': 'x'}, ValueError, "score_thr must be a number, got 'x'"),
+    ({'det_score_thr': None}, ValueError, 'det_score_thr must be a number, got None'),
+    ({'iou_thr': 'x'}, ValueError, "iou_thr must be a number, got 'x'"),
+    ({'iou_thr': float('nan')}, ValueError, 'iou_thr must be a number, got nan'),
+    ({'iou_thr': 5}, ValueError, r'iou_thr must be in \(0, 1\], got 5'),
+    ({'duplicates': 'no'}, ValueError, "duplicates must be one of .* got 'no'"),
+    ({'score_weighted': 'yes'}, ValueError, "score_weighted must be True or False, got 'yes'"),
+    ({'cross_camera': 'no'}, ValueError, "cross_camera must be True or False, got 'no'"),
+    ({'random_control': 1}, ValueError, 'random_control must be True or False, got 1'),
+    ({'control_seed': 'x'}, ValueError, "control_seed must be an int >= 0, got 'x'"),
 ])
 def test_bad_settings_fail_when_the_metric_is_built(kwargs, error, text):
     with pytest.raises(error, match=text):

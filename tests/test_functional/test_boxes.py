@@ -11,7 +11,7 @@ def test_threshold_of_small_targets():  # dicl.md O-1
     np.testing.assert_allclose(search_iou_threshold(bboxes), [0.5, 0.333333, 0.442344, 0.5, 0.5], atol=1e-6)
 
 
-@pytest.mark.parametrize('dtype', [np.uint8, np.int16, np.float32, np.float64])
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.int16, np.float32, np.float64])
 def test_conversion_does_not_overflow(dtype):  # dicl.md O-21
     converted = xywh_to_xyxy(np.array([[153, 111, 77, 200]], dtype))
     assert converted.tolist() == [[153, 111, 230, 311]]

@@ -105,6 +105,8 @@ def test_labelled_recall_without_labelled_people_is_nan():
     (THREE_IMAGES, THREE_GT, {'labelled': {1: [True], 2: [True], 3: [True]}}, ValueError,
      r'labelled\[1\] must have one flag per box, got 1 for 2 boxes'),
     (THREE_IMAGES, THREE_GT, {'score_thr': None}, ValueError, 'score_thr must be a number, got None'),
+    (THREE_IMAGES, THREE_GT, {'iou_thr': 'x'}, ValueError, "iou_thr must be a number, got 'x'"),
+    (THREE_IMAGES, THREE_GT, {'iou_thr': 0}, ValueError, r'iou_thr must be in \(0, 1\], got 0'),
 ])
 def test_bad_input(dets, gt, kwargs, error, text):
     with pytest.raises(error, match=text):

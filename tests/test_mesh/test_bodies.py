@@ -2,14 +2,15 @@
 
 import importlib.util
 import math
-import sys
 
 import pytest
 import torch
 
 from pedsearch.mesh.anny_body import AnnyBody
 from pedsearch.mesh.bodies import BodyPart, BodyShape, Gait, attach, gait_angles, rotation_matrix, skin
-from pedsearch.mesh.prism_body import PrismBody, subdivided_box
+from pedsearch.mesh.prism_body import PrismBody
+
+from .plain_geometry import signed_volume
 
 needs_anny = pytest.mark.skipif(importlib.util.find_spec('anny') is None, reason='anny is not installed')
 
@@ -19,11 +20,6 @@ BODIES = [PrismBody, pytest.param(AnnyBody, marks=needs_anny)]
 @pytest.fixture(scope='module', params=BODIES)
 def body(request):
     return request.param()
-
-
-def signed_volume(vertices, faces):
-    a, b, c = vertices[faces].unbind(1)
-    return float((a * torch.linalg.cross(b, c)).sum() / 6)
 
 
 def test_skin_equals_the_slow_loop():
@@ -53,11 +49,6 @@ def test_gait_is_periodic_and_opposite():
     # The arm swings against the leg of its side, and knees bend only backwards.
     assert float(torch.corrcoef(torch.stack((now['hip'], now['shoulder'])))[0, 1]) < -0.99
     assert float(now['knee'].min()) > 0
-
-
-def test_box_is_closed_and_points_outward():
-    vertices, faces = subdivided_box((-1.0, 0.0, 2.0), (1.0, 3.0, 6.0))
-    assert signed_volume(vertices, faces) == pytest.approx(2 * 3 * 4)
 
 
 def test_stands_on_the_ground_facing_the_viewer(body):
@@ -114,9 +105,3 @@ def test_every_part_is_there(body):
 def test_lists_of_different_length(body):
     with pytest.raises(ValueError, match='expected one gait per shape, got 2 shapes and 1 gaits'):
         body.pose([BodyShape()] * 2, [Gait(0.0)])
-
-
-def test_without_anny(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'anny', None)
-    with pytest.raises(ImportError, match=r"pip install 'pedsearch\[mesh\]'"):
-        AnnyBody()

@@ -7,7 +7,6 @@ import torch
 from pedsearch.mesh.bodies import BodyShape, Gait
 from pedsearch.mesh.garments import Piece, build_wardrobe, ellipsoid
 from pedsearch.mesh.prism_body import PrismBody
-from pedsearch.mesh.props import PROPS, place_prop
 from pedsearch.mesh.renderers import vertex_normals
 
 
@@ -79,12 +78,3 @@ def test_ellipsoid_is_on_its_surface():
     vertices, _ = ellipsoid((1.0, 2.0, 3.0), (0.5, 1.0, 2.0))
     unit = (vertices - torch.tensor([1.0, 2, 3])) / torch.tensor([0.5, 1, 2])
     torch.testing.assert_close(unit.norm(dim=1), torch.ones(len(vertices)))
-
-
-@pytest.mark.parametrize('name', sorted(PROPS))
-def test_props_stand_on_the_ground(name):
-    parts = place_prop(name, 3.0, 8.0, 0.4, np.random.default_rng(0))
-    low = min(float(part.vertices[:, 2].min()) for part in parts)
-    assert -0.35 < low < 0.3
-    center = torch.cat([part.vertices for part in parts])[:, :2].mean(0)
-    assert float((center - torch.tensor([3.0, 8.0])).norm()) < 0.8

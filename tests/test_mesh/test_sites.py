@@ -9,7 +9,7 @@ import torch
 from pedsearch.mesh.cameras import PinholeCamera, look_rotation
 from pedsearch.mesh.props import place_prop
 from pedsearch.mesh.sites import FAR, STYLES, build_backdrop, build_site, cast_shadow, develop, shade, soften
-from pedsearch.mesh.textures import GROUNDS, SKYLINES, lattice_noise, layered_noise
+from pedsearch.mesh.textures import GROUNDS, SKYLINES
 
 SIZE = (48, 64)
 UP = torch.tensor([0.0, 0.0, 1.0])
@@ -120,33 +120,6 @@ def test_develop_is_monotone_and_seeded(site):
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, develop(dark, site, 1, np.random.default_rng(1)))
     assert first.mean() + 40 < develop(bright, site, 1, np.random.default_rng(1)).mean()
-
-
-def test_noise_is_smooth_and_bounded():
-    points = torch.rand(500, 2, generator=torch.Generator().manual_seed(0)) * 40 - 20
-    value = lattice_noise(points, 3)
-    assert float(value.min()) >= 0
-    assert float(value.max()) <= 1
-    assert float(value.std()) > 0.1
-    assert float((lattice_noise(points + 1e-3, 3) - value).abs().max()) < 0.01
-    assert float((lattice_noise(points, 4) - value).abs().mean()) > 0.1
-    assert 0 <= float(layered_noise(points, 3).min()) <= float(layered_noise(points, 3).max()) <= 1
-
-
-@pytest.mark.parametrize('name', sorted(GROUNDS))
-def test_grounds_are_colours(name):
-    points = torch.rand(300, 2, generator=torch.Generator().manual_seed(0)) * 30
-    color = GROUNDS[name](points, 5)
-    assert color.shape == (300, 3)
-    assert -0.01 < float(color.min()) < float(color.max()) <= 1.05
-    assert float(color.std(0).max()) > 0.01
-
-
-@pytest.mark.parametrize('name', sorted(SKYLINES))
-def test_skylines_end(name):
-    along = torch.linspace(-30, 30, 200)
-    assert SKYLINES[name](along, torch.full_like(along, 0.5), 1)[1].all()
-    assert not SKYLINES[name](along, torch.full_like(along, 20.0), 1)[1].any()
 
 
 def test_styles_name_what_exists():

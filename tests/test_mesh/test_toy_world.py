@@ -9,9 +9,7 @@ import torch
 
 from pedsearch.mesh.anny_body import AnnyBody
 from pedsearch.mesh.clothing import sample_outfit
-from pedsearch.mesh.crowd import draw_people, drop_hidden, mask_box
 from pedsearch.mesh.prism_body import PrismBody
-from pedsearch.mesh.sites import FAR
 from pedsearch.mesh.toy_world import PRESETS, ToyWorld, ToyWorldConfig
 from pedsearch.structures import UNLABELED
 
@@ -66,78 +64,11 @@ def test_people_change_the_picture_only_where_they_are(small_world, monkeypatch)
     assert (scene.image[shadow].astype(int) <= empty.image[shadow]).all()
 
 
-def test_visibility_equals_a_slow_count(small_world):
-    """Samples where a person is nearest, over all samples of the silhouette, also those beyond the frame."""
-    world, checked = small_world, 0
-    for index in range(6):
-        site = world.sites[index % len(world.sites)]
-        size = tuple(site.backdrop.depth.shape)
-        people = draw_people(world.visits('train', index), world.body, world.wardrobe, site.camera.resized(2), size)
-        stack = torch.full((len(people), *size), torch.inf)
-        for i, person in enumerate(people):
-            for row, col, depth in zip(
-                person.fragments.row.tolist(),
-                person.fragments.col.tolist(),
-                person.fragments.depth.tolist(),
-                strict=True,
-            ):
-                stack[i, row, col] = depth
-        for i, share in drop_hidden(people, site.backdrop.depth, 0.0).items():
-            others = torch.cat((stack[:i], stack[i + 1 :], site.backdrop.depth[None])).amin(0)
-            seen = (stack[i] <= others) & torch.isfinite(stack[i])
-            assert share == pytest.approx(int(seen.sum()) / people[i].total)
-            checked += 1
-    assert checked > 10
-
-
 def test_hidden_people_are_taken_out(small_world):
     least = small_world.config.min_visibility
     for split in ('train', 'test'):
         for index in range(6):
             assert all(person.visibility >= least for person in small_world.render(split, index).annotations)
-
-
-def test_drop_hidden_takes_the_most_hidden_first(small_world):
-    """Of two people, a wall hides one wholly: one stays and is whole."""
-    site = small_world.sites[0]
-    size = tuple(site.backdrop.depth.shape)
-    visits = small_world.visits('train', 0)[:2]
-    people = draw_people(visits, small_world.body, small_world.wardrobe, site.camera.resized(2), size)
-    wall = torch.full(size, FAR)
-    pixel = (people[0].fragments.row, people[0].fragments.col)
-    wall[pixel] = people[0].fragments.depth - 0.1
-    kept = drop_hidden(people, wall, 0.2)
-    assert 0 not in kept
-
-
-def test_clipped_people_count_as_partly_hidden(small_world):
-    visit = small_world.visits('train', 0)[0]
-    site = small_world.sites[0]
-    size = tuple(site.backdrop.depth.shape)
-    y = 0.5 * sum(site.depth_range)
-    shares = []
-    for x in (0.0, site.half_width(y)):
-        moved = dataclasses.replace(visit, position=(x, y), heading=0.0)
-        people = draw_people([moved], small_world.body, small_world.wardrobe, site.camera.resized(2), size)
-        shares.append(drop_hidden(people, torch.full(size, FAR), 0.0)[0])
-    assert shares[0] == 1.0
-    assert 0.3 < shares[1] < 0.7
-
-
-def test_nearer_people_look_larger(small_world):
-    visit = small_world.visits('train', 0)[0]
-    site = small_world.sites[0]
-    size = tuple(site.backdrop.depth.shape)
-    heights = []
-    for y in site.depth_range:
-        moved = dataclasses.replace(visit, position=(0.0, y))
-        people = draw_people([moved], small_world.body, small_world.wardrobe, site.camera.resized(2), size)
-        mask = torch.zeros(size, dtype=torch.bool)
-        mask[people[0].fragments.row, people[0].fragments.col] = True
-        box = mask_box(mask, 2)
-        heights.append(box[3] - box[1])
-    near, far = site.depth_range
-    assert heights[0] / heights[1] == pytest.approx(far / near, rel=0.1)
 
 
 def test_identities_are_disjoint(small_world):

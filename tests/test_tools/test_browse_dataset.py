@@ -1,4 +1,6 @@
 import importlib.util
+import runpy
+import sys
 from pathlib import Path
 
 import cv2
@@ -37,8 +39,14 @@ def test_borders_are_drawn_where_the_boxes_are(tool):
     assert not image[45, 90].any()
 
 
-@pytest.mark.parametrize('split', ['train', 'test'])
-def test_pictures_are_written(tool, tmp_path, split):
+def test_missing_config_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, 'argv', ['browse_dataset.py', str(tmp_path / 'gone.py')])
+    with pytest.raises(SystemExit, match=r'^error: [^\n]*gone\.py[^\n]*$'):  # text: exit code 1, on stderr
+        runpy.run_path(str(TOOL), run_name='__main__')
+
+
+@pytest.mark.parametrize(('split', 'num_shown'), [('train', 2), ('test', 2), ('test', 0)])
+def test_pictures_are_written(tool, tmp_path, split, num_shown):
     (tmp_path / 'images').mkdir()
     images = [dict(id=i, file_name=f'{i}.png', width=64, height=48) for i in range(3)]
     for image in images:
@@ -46,9 +54,8 @@ def test_pictures_are_written(tool, tmp_path, split):
     write_scenes(str(tmp_path), split, images, [dict(image_id=i, bbox=[9, 9, 9, 20], person_id=1) for i in range(3)])
     out = tmp_path / 'out'
     tool.main([str(TOOL.parents[1] / 'configs/_base_/datasets/toy_scenes.py'), '--split', split, '--not-show',
-               '--output-dir', str(out), '--max-images', '2', '--cfg-options',
+               '--output-dir', str(out), '--max-images', str(num_shown), '--cfg-options',
                f'{split}_dataloader.dataset.data_root={tmp_path}'])
-    assert sorted(path.name for path in out.iterdir())[0].startswith('00000_')
-    pictures = [cv2.imread(str(path)) for path in out.iterdir()]
-    assert len(pictures) == 2
-    assert all(picture.any() for picture in pictures)
+    names = sorted(path.name for path in out.iterdir())
+    assert [name[:6] for name in names] == ['00000_', '00001_'][:num_shown]
+    assert all(cv2.imread(str(out / name)).any() for name in names)

@@ -1,5 +1,5 @@
-# CUHK-SYSU, original release layout. Gallery sizes: test_dataloader.dataset.gallery_size, one of 50 ... 4000 and 'full',
-# or a list of them.
+# CUHK-SYSU, original release layout. Gallery sizes: test_dataloader.dataset.gallery_size is one of 50 ... 4000 and
+# 'full', or a list of them.
 data_root = 'data/CUHK-SYSU'
 scale = (1500, 900)
 

@@ -3,36 +3,6 @@
 import numpy as np
 
 
-def xywh_to_xyxy(bboxes: np.ndarray) -> np.ndarray:
-    """Turn top-left, width, height into two corners.
-
-    The cast comes first: MATLAB files store small numbers as uint8, and 111 + 200 does not fit into a uint8.
-
-    Args:
-        bboxes (np.ndarray): (n, 4) or (4,) of any number type; a flat one is one box, an empty one none.
-
-    Returns:
-        np.ndarray: (n, 4) float32.
-
-    Raises:
-        ValueError: A box does not have 4 numbers.
-
-    Example:
-        >>> xywh_to_xyxy(np.array([153, 111, 77, 200], dtype=np.uint8)).tolist()
-        [[153.0, 111.0, 230.0, 311.0]]
-    """
-    try:
-        bboxes = np.asarray(bboxes, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f'a box must be 4 numbers x, y, w, h, got {bboxes!r}; correct the annotation') from None
-    if bboxes.size == 0:
-        return np.zeros((0, 4), dtype=np.float32)
-    bboxes = np.atleast_2d(bboxes)
-    if bboxes.ndim != 2 or bboxes.shape[1] != 4:
-        raise ValueError(f'a box must be 4 numbers x, y, w, h, got shape {bboxes.shape}; correct the annotation')
-    return np.concatenate([bboxes[:, :2], bboxes[:, :2] + bboxes[:, 2:]], axis=1)
-
-
 def clip_boxes(bboxes: np.ndarray, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Cut boxes at the image border and tell which of them are boxes at all.
 

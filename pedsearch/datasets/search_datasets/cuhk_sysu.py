@@ -6,14 +6,16 @@ Shape legend: n boxes of one image, m boxes of one person in one image, g galler
 import os.path as osp
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
+from pedsearch.functional import xywh_to_xyxy
 from pedsearch.registry import DATASETS
 from pedsearch.structures import UNLABELED
 
-from .annotated_boxes import clip_boxes, xywh_to_xyxy
-from .mat_file import load_mat, struct_field, struct_rows
+from .annotated_boxes import clip_boxes
+from .mat_file import load_mat, numeric, struct_field, struct_rows
 from .search_dataset import Scene, SearchDataset
 
 GALLERY_SIZES = (50, 100, 500, 1000, 2000, 4000)
@@ -78,17 +80,23 @@ def read_train_people(path: str) -> list[list[tuple[str, np.ndarray]]]:
 
 
 def read_queries(path: str, gallery_size: int) -> list[ListedQuery]:
-    """Read ``TestG{gallery_size}.mat``."""
+    """Read ``TestG{gallery_size}.mat``.
+
+    Raises:
+        ValueError: A field is missing, or a listed box is none.
+    """
     queries = []
     for record in struct_rows(load_mat(path, [f'TestG{gallery_size}']), path):
         query = struct_rows(struct_field(record, 'Query', path, 0), path)[0]
         name, bbox = _appearance(query, path)
+        _check_box(bbox, f'{path}, query in {name}')
         gallery, positives = [], []
         for entry in struct_rows(struct_field(record, 'Gallery', path, 1), path):
             gallery.append(str(struct_field(entry, 'imname', path, 0)))
             location = struct_field(entry, 'idlocate', path, 1)
             if np.size(location):
                 positives.append((gallery[-1], _as_box(location, f'{path}, {gallery[-1]}')))
+                _check_box(positives[-1][1], f'{path}, {gallery[-1]} in the gallery of the query in {name}')
         queries.append(ListedQuery(name, bbox, str(struct_field(query, 'idname', path, 3)), gallery, positives))
     return queries
 
@@ -125,10 +133,10 @@ class CUHKSYSUDataset(SearchDataset):
     ``test/train_test/Train.mat``, ``test/train_test/TestG{50,100,500,1000,2000,4000}.mat``.
 
     Training images are sorted by name, with pids in the order of ``Train.mat``; test images keep the order of
-    ``pool.mat``, with pids in the order of the queries. Every gallery size is a protocol, ``G50`` ... ``G4000`` with
-    the gallery as the file lists it, repeated names and the query's own image included, and ``Gfull``, where the
-    gallery is every other test image. ``TestG4000.mat`` lists 11.6 million entries; reading it takes more than a minute
-    and about 5 GB, ``'full'`` takes neither.
+    ``pool.mat``, with pids in the order of the queries of the first gallery size; other sizes name the same people.
+    Every gallery size is a protocol, ``G50`` ... ``G4000`` with the gallery as the file lists it, repeated names and
+    the query's own image included, and ``Gfull``, where the gallery is every other test image. ``TestG4000.mat`` lists
+    11.6 million entries; reading it takes more than a minute and about 5 GB, ``'full'`` takes neither.
 
     Args:
         gallery_size (int | str | Sequence): 50, 100, 500, 1000, 2000, 4000 or ``'full'``, or several of them; the
@@ -163,8 +171,12 @@ class CUHKSYSUDataset(SearchDataset):
         else:
             names = pool
             self._queries = {size: self._read_queries(size) for size in self.gallery_sizes}
-            people = [[(query.file_name, query.bbox), *query.positives]
-                      for query in self._queries[self.gallery_sizes[0]]]
+            # The files may list the queries in different orders; a person is told by name.
+            appearances: dict[str, list[tuple[str, np.ndarray]]] = {}
+            for query in chain.from_iterable(self._queries.values()):
+                appearances.setdefault(query.person, [(query.file_name, query.bbox), *query.positives])
+            self._pids = {person: pid for pid, person in enumerate(appearances)}
+            people = list(appearances.values())
         pids, num_lost = label_boxes({name: images[name] for name in names}, people)
         if num_lost:
             self.warn(f'{num_lost} appearances of identities equal no box of their image and are lost')
@@ -175,12 +187,12 @@ class CUHKSYSUDataset(SearchDataset):
         protocols = {}
         for size, queries in self._queries.items():
             protocol, lonely = [], []
-            for pid, query in enumerate(queries):
-                entry = self._protocol_entry(query, img_ids, pid, full=size == 'full')
+            for query in queries:
+                entry = self._protocol_entry(query, img_ids, self._pids[query.person], full=size == 'full')
                 protocol.append(entry) if entry['targets'] else lonely.append(query.person)
             self.warn_without_target(lonely)
             protocols[f'G{size}'] = protocol
-        del self._queries
+        del self._queries, self._pids
         return protocols
 
     def _annotation(self, name: str) -> str:
@@ -211,10 +223,10 @@ class CUHKSYSUDataset(SearchDataset):
         targets: dict[int, list[np.ndarray]] = {}
         for name, bbox in query.positives:
             if not full or img_ids[name] != img_id:
-                targets.setdefault(img_ids[name], []).append(xywh_to_xyxy(bbox)[0])
+                targets.setdefault(img_ids[name], []).append(xywh_to_xyxy(bbox))
         return dict(
             img_id=img_id,
-            bbox=xywh_to_xyxy(query.bbox)[0],
+            bbox=xywh_to_xyxy(query.bbox),
             pid=pid,
             targets={place: np.stack(boxes) for place, boxes in targets.items()},
             gallery=None if full else np.array([img_ids[name] for name in query.gallery], dtype=np.int32))
@@ -226,7 +238,13 @@ def _appearance(record: np.void, path: str) -> tuple[str, np.ndarray]:
 
 
 def _as_box(value: np.ndarray, where: str) -> np.ndarray:
-    bbox = np.asarray(value, dtype=np.float32).ravel()
+    bbox = numeric(value, where).astype(np.float32).ravel()
     if bbox.size != 4:
         raise ValueError(f'a box must be 4 numbers x, y, w, h, got {bbox.size} in {where}; download the file again')
     return bbox
+
+
+def _check_box(bbox: np.ndarray, where: str) -> None:
+    if not (np.isfinite(bbox).all() and (bbox[2:] > 0).all()):
+        raise ValueError(f'a box must be finite with positive width and height, got {bbox.tolist()} in {where}; '
+                         'download the file again')

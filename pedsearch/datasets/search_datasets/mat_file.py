@@ -34,6 +34,18 @@ def load_mat(path: str, variables: Sequence[str]) -> np.ndarray:
     raise ValueError(f'{path} must hold the variable {" or ".join(variables)}, got none of them; download it again')
 
 
+def numeric(value: Any, where: str) -> np.ndarray:
+    """Return ``value`` as an array of numbers.
+
+    Raises:
+        ValueError: It is text, a struct or a cell; ``where`` tells the place.
+    """
+    array = np.asarray(value)
+    if array.size and array.dtype.kind not in 'biuf':
+        raise ValueError(f'{where} must hold numbers, got {array.ravel().tolist()!r:.60}; download the file again')
+    return array.astype(np.float64) if array.size else np.zeros(array.shape)
+
+
 def struct_rows(value: Any, path: str) -> list[np.void]:
     """List the elements of a struct array, or of a cell array of structs, as records.
 

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from pedsearch.functional import xywh_to_xyxy
 from pedsearch.registry import DATASETS
 from pedsearch.structures import UNLABELED
 
-from .annotated_boxes import clip_boxes, xywh_to_xyxy
-from .mat_file import load_mat
+from .annotated_boxes import clip_boxes
+from .mat_file import load_mat, numeric
 from .search_dataset import Scene, SearchDataset, find_targets, locate_people, make_contiguous
 
 _CAMERA = re.compile(r'^c(\d)')
@@ -33,15 +34,15 @@ def read_annotation(path: str) -> tuple[np.ndarray, np.ndarray]:
         tuple[np.ndarray, np.ndarray]: (n,) int64 ids of the release, -2 unknown; (n, 4) float32 xyxy, not clipped.
 
     Raises:
-        ValueError: A row does not hold id, x, y, w, h.
+        ValueError: The file holds no numbers, or a row does not hold id, x, y, w, h.
     """
-    rows = np.asarray(load_mat(path, ['box_new', 'anno_file', 'anno_previous']), dtype=np.float64)
+    rows = numeric(load_mat(path, ['box_new', 'anno_file', 'anno_previous']), path)
     rows = np.atleast_2d(rows) if rows.size else np.zeros((0, 5))
     if rows.shape[1] != 5:
         raise ValueError(f'{path} must hold rows of id, x, y, w, h, got shape {rows.shape}; download it again')
     if not np.isfinite(rows[:, 0]).all():
         raise ValueError(f'{path} must hold finite ids, got {rows[:, 0].tolist()}; download it again')
-    return rows[:, 0].astype(np.int64), xywh_to_xyxy(rows[:, 1:])
+    return rows[:, 0].astype(np.int64), xywh_to_xyxy(rows[:, 1:].astype(np.float32))
 
 
 def read_query_info(path: str) -> list[tuple[int, np.ndarray, str]]:
@@ -57,17 +58,18 @@ def read_query_info(path: str) -> list[tuple[int, np.ndarray, str]]:
     if not osp.isfile(path):
         raise FileNotFoundError(f'{path} does not exist; check data_root against the layout of the release')
     queries = []
-    with open(path, encoding='utf-8') as file:
+    # Undecodable bytes become U+FFFD, so that their line can be named.
+    with open(path, encoding='utf-8', errors='replace') as file:
         for number, line in enumerate(file, 1):
             words = line.split()
             if not words:
                 continue
             try:
                 pid, *bbox = (float(word) for word in words[:-1])
-                bboxes, valid = clip_boxes(xywh_to_xyxy(np.array(bbox)))
+                bboxes, (valid, ) = clip_boxes(xywh_to_xyxy(np.array([bbox], dtype=np.float32)))
             except ValueError:
-                valid = np.zeros(1, dtype=bool)
-            if len(valid) != 1 or not valid[0]:
+                valid = False
+            if not (valid and pid.is_integer() and pid >= 0) or '\ufffd' in line:
                 raise ValueError(f'{path}, line {number} must read "pid x y w h frame", got {line.strip()!r}')
             name = words[-1]
             queries.append((int(pid), bboxes[0], name if name.endswith('.jpg') else f'{name}.jpg'))

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from pedsearch.functional import xywh_to_xyxy
 from pedsearch.structures import UNLABELED
 
-from .annotated_boxes import clip_boxes, xywh_to_xyxy
+from .annotated_boxes import clip_boxes
 from .search_dataset import Scene
 
 FORMAT = dict(format='pedsearch-scenes', version=1)
@@ -75,11 +76,17 @@ def parse_scenes(content: Mapping[str, Any], path: str = 'annotations') -> tuple
             raise ValueError(f'{where}: image ids must be unique, got {image_id} again')
         images[image_id] = image
     people: dict[int, list[dict]] = {image_id: [] for image_id in images}
+    annotation_ids: set[int] = set()
     for position, annotation in enumerate(annotation_list):
         where = f'{path}, annotations[{position}]'
         image_id = _need(annotation, 'image_id', where, int)
         if image_id not in people:
             raise ValueError(f'{where}: image_id must be the id of an image of the file, got {image_id}')
+        if 'id' in annotation:
+            annotation_id = _need(annotation, 'id', where, int)
+            if annotation_id in annotation_ids:
+                raise ValueError(f'{where}: annotation ids must be unique, got {annotation_id} again')
+            annotation_ids.add(annotation_id)
         if person is None or annotation.get('category_id', person) == person:
             people[image_id].append(dict(annotation, where=where))
     scenes, num_dropped = [], 0
@@ -106,13 +113,15 @@ def parse_queries(content: Mapping[str, Any],
         list[dict]: ``dict(img_id, bbox (4,) float32 xyxy, pid, gallery (g,) int32 or None)``.
 
     Raises:
-        ValueError: A query names an unknown image, has no identity, or its box is none.
+        ValueError: A query names an unknown image, has no identity, or its box or gallery is none.
     """
     queries = []
     for position, query in enumerate(_need(content, 'queries', path, list)):
         where = f'{path}, queries[{position}]'
         image_id = _need(query, 'image_id', where, int)
         gallery = query.get('gallery')
+        if gallery is not None and not (isinstance(gallery, list) and all(type(name) is int for name in gallery)):
+            raise ValueError(f'{where}: gallery must be a list of image ids or null, got {gallery!r:.80}')
         unknown = [name for name in (image_id, *(gallery or ())) if name not in img_ids]
         if unknown:
             raise ValueError(f'{where}: image ids must be those of the annotation file, got {unknown[0]!r}')
@@ -176,8 +185,11 @@ def _need(record: Any, key: str, where: str, kind: type) -> Any:
 
 
 def _person_category(content: Mapping[str, Any], path: str) -> int | None:
-    categories = content.get('categories', [])
-    named = [category['id'] for category in categories if category.get('name') == 'person']
+    if 'categories' not in content:
+        return None
+    categories = _need(content, 'categories', path, list)
+    ids = [_need(category, 'id', f'{path}, categories[{i}]', int) for i, category in enumerate(categories)]
+    named = [number for number, category in zip(ids, categories) if category.get('name') == 'person']
     if named or len(categories) < 2:
         return named[0] if named else None
     raise ValueError(f'{path}: one of the categories must be named "person", got '
@@ -188,7 +200,7 @@ def _parse_box(record: dict, where: str) -> np.ndarray:
     bbox = _need(record, 'bbox', where, list)
     if len(bbox) != 4 or not all(isinstance(value, (int, float)) for value in bbox):
         raise ValueError(f'{where}: bbox must be 4 numbers x, y, w, h, got {bbox!r:.80}')
-    return xywh_to_xyxy(np.array(bbox))
+    return xywh_to_xyxy(np.array([bbox], dtype=np.float32))
 
 
 def _parse_pid(record: dict) -> int:

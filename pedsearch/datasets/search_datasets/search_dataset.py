@@ -7,7 +7,7 @@ import logging
 import os
 import os.path as osp
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,12 +39,20 @@ class Scene:
 
     def instances(self) -> list[dict]:
         """One dict per box, as samples carry them."""
-        flags = np.zeros(len(self.pids), dtype=bool) if self.ignore_flags is None else self.ignore_flags
         extras = self.extras or [{}] * len(self.pids)
         return [
             dict(extra, bbox=bbox, bbox_label=0, ignore_flag=int(flag), pid=pid)
-            for bbox, pid, flag, extra in zip(self.bboxes.tolist(), self.pids.tolist(), flags, extras)
+            for bbox, pid, flag, extra in zip(self.bboxes.tolist(), self.pids.tolist(), self._flags(), extras)
         ]
+
+    def known_people(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Box (4,) and pid of everyone who can be searched for: with an identity and not ignored."""
+        for bbox, pid, ignored in zip(self.bboxes, self.pids.tolist(), self._flags()):
+            if pid != UNLABELED and not ignored:
+                yield bbox, pid
+
+    def _flags(self) -> np.ndarray:
+        return np.zeros(len(self.pids), dtype=bool) if self.ignore_flags is None else self.ignore_flags
 
 
 def make_contiguous(scenes: Sequence[Scene]) -> dict[int, int]:
@@ -57,12 +65,14 @@ def make_contiguous(scenes: Sequence[Scene]) -> dict[int, int]:
 
 
 def locate_people(scenes: Sequence[Scene]) -> dict[int, dict[int, np.ndarray]]:
-    """Index where each labelled person is: pid -> img_id -> (m, 4) boxes, in the order of the annotation."""
+    """Index where each labelled person is: pid -> img_id -> (m, 4) boxes, in the order of the annotation.
+
+    Boxes to be ignored are left out.
+    """
     places: dict[int, dict[int, list]] = defaultdict(lambda: defaultdict(list))
     for img_id, scene in enumerate(scenes):
-        for bbox, pid in zip(scene.bboxes, scene.pids.tolist()):
-            if pid != UNLABELED:
-                places[pid][img_id].append(bbox)
+        for bbox, pid in scene.known_people():
+            places[pid][img_id].append(bbox)
     return {pid: {img_id: np.stack(boxes) for img_id, boxes in images.items()} for pid, images in places.items()}
 
 
@@ -109,7 +119,9 @@ class SearchDataset(BaseDataset):
             which the protocols are cut down) or ``filter_cfg=dict(filter_empty_gt=True)`` (train split only).
 
     Raises:
-        ValueError: ``split`` is unknown, there is no image, or a file name occurs twice.
+        TypeError: ``data_root`` is no path.
+        ValueError: ``split`` is unknown, there is no image, a file name occurs twice, or no query of the primary
+            protocol has a target.
         FileNotFoundError: Annotated images are missing.
     """
 
@@ -125,13 +137,15 @@ class SearchDataset(BaseDataset):
                  data_prefix: dict | None = None,
                  check_files: bool = True,
                  **kwargs) -> None:
+        if not isinstance(data_root, (str, os.PathLike)):
+            raise TypeError(f'data_root must be the path of a folder, got {data_root!r}')
         if split not in ('train', 'test'):
             raise ValueError(f"split must be 'train' or 'test', got {split!r}")
         self.split = split
         self.check_files = check_files
         self._num_ids = self._num_boxes = 0
         super().__init__(
-            data_root=data_root,
+            data_root=os.fspath(data_root),
             data_prefix=dict(img_path=self.IMAGE_DIR) if data_prefix is None else data_prefix,
             pipeline=[TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline],
             test_mode=test_mode,
@@ -153,8 +167,7 @@ class SearchDataset(BaseDataset):
         self._num_ids, self._num_boxes = len(labelled), sum(len(scene.pids) for scene in scenes)
         data_list = [self._sample(img_id, scene) for img_id, scene in enumerate(scenes)]
         if self.split == 'test':
-            self._metainfo['protocols'] = self.load_protocols(scenes)
-            self._attach_queries(data_list)
+            self._set_protocols(self.load_protocols(scenes), data_list)
         return data_list
 
     def filter_data(self) -> list[dict]:
@@ -165,9 +178,9 @@ class SearchDataset(BaseDataset):
         elif self._indices is not None:
             samples = self._get_unserialized_subset(self._indices)
             img_ids = {sample['img_id'] for sample in samples}
-            protocols = self._metainfo['protocols']
-            self._metainfo['protocols'] = {name: restrict_protocol(protocols[name], img_ids) for name in protocols}
-            self._attach_queries(self.data_list)
+            protocols = {name: restrict_protocol(queries, img_ids)
+                         for name, queries in self._metainfo['protocols'].items()}
+            self._set_protocols(protocols, self.data_list)
         return self.data_list
 
     def prepare_data(self, idx: int) -> dict:
@@ -234,12 +247,21 @@ class SearchDataset(BaseDataset):
             sample['queries'] = []
         return sample
 
-    def _attach_queries(self, data_list: Sequence[dict]) -> None:
-        """Number the query boxes over all protocols and hang each on the sample of its image."""
+    def _set_protocols(self, protocols: Mapping[str, list[dict]], data_list: Sequence[dict]) -> None:
+        """Publish the protocols, number their query boxes and hang each on the sample of its image."""
+        empty = [name for name, queries in protocols.items() if not queries]
+        if next(iter(protocols)) in empty:
+            raise ValueError(f'{type(self).__name__} found no query with a target in {self.data_root} for protocol '
+                             f'{empty[0]!r}; a test split, also one cut down by indices, needs at least one query '
+                             'whose person is in another image of its gallery')
+        if empty:
+            self.warn(f'protocols without any query left out: {", ".join(empty)}')
+        protocols = {name: queries for name, queries in protocols.items() if queries}
+        self._metainfo['protocols'] = protocols
         query_ids: dict[tuple, int] = {}
         for sample in data_list:
             sample['queries'] = []
-        for queries in self._metainfo['protocols'].values():
+        for queries in protocols.values():
             for query in queries:
                 key = (query['img_id'], *query['bbox'].tolist())
                 if key not in query_ids:

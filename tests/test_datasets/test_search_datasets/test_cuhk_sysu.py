@@ -42,8 +42,14 @@ def test_several_gallery_sizes(cuhk_root, releases):
     assert list(protocols) == ['G100', 'G50', 'Gfull'] == list(dataset.protocols)
     assert [q['gallery'].tolist() for q in protocols['G100']] == [[1, 2], [1, 0]]
     assert [q['gallery'] for q in protocols['Gfull']] == [None, None]
-    # The same query box has one number, whatever the order in the file.
+    # The same query box has one number, the same person one pid, whatever the order in the file.
     assert [q['query_id'] for q in protocols['G50']] == [1, 0]
+    pids = {key: [q['pid'] for q in protocol] for key, protocol in protocols.items()}
+    assert pids == dict(G100=[0, 1], G50=[1, 0], Gfull=[0, 1])
+    for query in (query for protocol in protocols.values() for query in protocol):
+        places = {(k, *box) for k, boxes in query['targets'].items() for box in boxes.tolist()}
+        boxes = {(k, *i['bbox']) for k in range(3) for i in dataset.get_data_info(k)['instances'] if i['pid'] == query['pid']}
+        assert boxes == places | {(query['img_id'], *query['bbox'].tolist())}
     for query in protocols['G100']:
         assert {key: value.tolist() for key, value in query['targets'].items()} == {
             1: [[20, 20, 60, 100] if query['pid'] == 0 else [100, 30, 130, 100]]
@@ -168,6 +174,29 @@ def test_box_of_three_numbers(cuhk_root, releases):
     rewrite(Path(cuhk_root) / 'annotation/Images.mat', 'Img', box=boxes)
     with pytest.raises(ValueError, match=r'a box must be 4 numbers x, y, w, h, got 3 in .*s2\.jpg'):
         CUHKSYSUDataset(cuhk_root)
+
+
+def test_box_of_text(cuhk_root, releases):
+    rewrite(Path(cuhk_root) / 'annotation/Images.mat', 'Img', box=releases.struct_array([dict(idlocate='box', ishard=0)]))
+    with pytest.raises(ValueError, match=r"Images\.mat, s2\.jpg must hold numbers, got \['box'\]; download"):
+        CUHKSYSUDataset(cuhk_root)
+
+
+@pytest.mark.parametrize('box', [(np.nan, 20, 40, 90), (300, 20, 0, 90), (300, 20, -5, 90)])
+@pytest.mark.parametrize(('image', 'where'), [
+    ('s5.jpg', r'TestG100\.mat, query in s5\.jpg'),
+    ('s3.jpg', r'TestG100\.mat, s3\.jpg in the gallery of the query in s5\.jpg')])
+def test_listed_box_that_is_none(cuhk_root, releases, monkeypatch, image, where, box):
+    monkeypatch.setitem(releases.CUHK_TEST, image, [('p3', *box)])
+    releases.write_gallery_file(Path(cuhk_root), 100, [('p3', 's5.jpg', ['s3.jpg', 's4.jpg'])])
+    with pytest.raises(ValueError, match=rf'a box must be finite with positive width and height, got \[.*\] in .*{where}'):
+        CUHKSYSUDataset(cuhk_root, 'test')
+
+
+def test_no_query_that_can_be_scored(cuhk_root, releases):
+    releases.write_gallery_file(Path(cuhk_root), 100, [('p3', 's5.jpg', ['s4.jpg'])])
+    with pytest.raises(ValueError, match=r"CUHKSYSUDataset found no query with a target in .*cuhk for protocol 'G100'"):
+        CUHKSYSUDataset(cuhk_root, 'test')
 
 
 @pytest.mark.parametrize('size', [99, 'all', [], [100, 7]])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from pedsearch.datasets.search_datasets.mat_file import load_mat, struct_field, struct_rows
+from pedsearch.datasets.search_datasets.mat_file import load_mat, numeric, struct_field, struct_rows
 
 
 @pytest.fixture
@@ -36,3 +36,11 @@ def test_field_by_position(path):
 def test_numbers_are_no_structs(path):
     with pytest.raises(ValueError, match=r'x\.mat must hold structs, got'):
         struct_rows(load_mat(path, ['number']), path)
+
+
+def test_numbers_and_what_is_none(path):
+    assert numeric(np.array([1, 300], dtype=np.uint16), 'here').tolist() == [1, 300]
+    assert numeric(np.zeros((1, 0), dtype=object), 'here').shape == (1, 0)
+    for value in ('box', np.array(['1', '2']), load_mat(path, ['one'])):
+        with pytest.raises(ValueError, match='x.mat, s1.jpg must hold numbers, got .*; download the file again'):
+            numeric(value, 'x.mat, s1.jpg')

@@ -52,9 +52,11 @@ def test_line_endings_of_the_query_list(prw_root, ending):
 
 
 @pytest.mark.parametrize('line', ['479 10 20 50 c1s2_000001', 'x 10 20 50 100 c1s2_000001', '479 10 20 nan 100 c1s2_000001',
-                                  '479 10 20 0 100 c1s2_000001', '479'])
+                                  '479 10 20 0 100 c1s2_000001', '479', 'nan 10 20 50 100 c1s2_000001',
+                                  '1.5 10 20 50 100 c1s2_000001', '-2 10 20 50 100 c1s2_000001',
+                                  '\xff 10 20 50 100 c1s2_000001', '479 10 20 50 100 c1s2_\xff'])
 def test_malformed_query_line(prw_root, line):
-    Path(prw_root, 'query_info.txt').write_text(f'479 10 20 50 100 c1s2_000001\n{line}\n')
+    Path(prw_root, 'query_info.txt').write_text(f'479 10 20 50 100 c1s2_000001\n{line}\n', encoding='latin-1')
     with pytest.raises(ValueError, match=r'query_info\.txt, line 2 must read "pid x y w h frame", got'):
         PRWDataset(prw_root, 'test')
 
@@ -73,6 +75,13 @@ def test_query_without_target_is_left_out(prw_root, warnings_logged):
     assert dataset.get_data_info(1)['queries'] == []
     assert warnings_logged[0] == ('PRWDataset (test): 1 queries left out, their person is in no image of their gallery '
                                   '(first: pid 7 in c1s2_000026.jpg)')
+
+
+@pytest.mark.parametrize('text', ['', '7 10 20 50 100 c1s2_000026\n'])
+def test_no_query_that_can_be_scored(prw_root, text):
+    Path(prw_root, 'query_info.txt').write_text(text)
+    with pytest.raises(ValueError, match=r"PRWDataset found no query with a target in .*prw for protocol 'all'"):
+        PRWDataset(prw_root, 'test')
 
 
 def test_no_query_list(prw_root):
@@ -107,6 +116,13 @@ def test_annotation_of_wrong_width_or_name(prw_root):
         PRWDataset(prw_root)
     savemat(path, dict(boxes=np.ones((2, 5))))
     with pytest.raises(ValueError, match='must hold the variable box_new or anno_file or anno_previous'):
+        PRWDataset(prw_root)
+
+
+@pytest.mark.parametrize('content', ['text', np.array(['a', 'bc'], dtype=object), dict(x=1)])
+def test_annotation_without_numbers(prw_root, content):
+    savemat(Path(prw_root, 'annotations/c1s1_000011.jpg.mat'), dict(box_new=content))
+    with pytest.raises(ValueError, match=r'c1s1_000011\.jpg\.mat must hold numbers, got .*; download the file again'):
         PRWDataset(prw_root)
 
 

@@ -46,6 +46,11 @@ def parse(change) -> list:
     (lambda c: c['annotations'][1].update(person_id=2**70), 'person_id must fit into 64 bits'),
     (lambda c: c.update(categories=[dict(id=1, name='man'), dict(id=2, name='woman')]),
      r"one of the categories must be named \"person\", got \['man', 'woman'\]"),
+    (lambda c: c.update(categories=[dict(name='person')]), r"train\.json, categories\[0\] must have the key 'id', got keys \['name'\]"),
+    (lambda c: c.update(categories=['person']), r'categories\[0\] must be a json object, got str'),
+    (lambda c: c.update(categories=None), r'train\.json: categories must be of type list, got None'),
+    (lambda c: c['annotations'][1].update(id=0), r'annotations\[1\]: annotation ids must be unique, got 0 again'),
+    (lambda c: c['annotations'][1].update(id=[0]), r'annotations\[1\]: id must be of type int, got \[0\]'),
 ])
 def test_malformed_annotations(change, message):
     with pytest.raises(ValueError, match=message):
@@ -66,6 +71,9 @@ def test_other_categories_are_left_out():
 @pytest.mark.parametrize(('change', 'message'), [
     (dict(image_id=6), r'queries\[0\]: image ids must be those of the annotation file, got 6'),
     (dict(gallery=[7, 8]), 'image ids must be those of the annotation file, got 8'),
+    (dict(gallery=5), r'queries\[0\]: gallery must be a list of image ids or null, got 5'),
+    (dict(gallery=[[7]]), r'gallery must be a list of image ids or null, got \[\[7\]\]'),
+    (dict(gallery=[False]), r'gallery must be a list of image ids or null, got \[False\]'),
     (dict(gallery=[]), r'gallery must name at least one image, got \[\]; null means all'),
     (dict(bbox=[float('nan'), 2, 3, 4]), r'bbox must be a box inside the image, got \[nan, 2, 3, 4\]'),
     (dict(bbox=[1, 2, 0, 4]), 'bbox must be a box inside the image'),

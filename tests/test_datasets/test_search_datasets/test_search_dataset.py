@@ -40,6 +40,13 @@ def test_targets_equal_a_loop():
     assert UNLABELED not in places
 
 
+def test_ignored_boxes_are_nobodys_target():
+    boxes = np.arange(12, dtype=np.float32).reshape(3, 4)
+    scene = Scene('a', boxes, np.array([4, 4, 9]), ignore_flags=np.array([True, False, True]))
+    assert {pid: {k: b.tolist() for k, b in images.items()} for pid, images in locate_people([scene]).items()} == {
+        4: {0: [[4, 5, 6, 7]]}}
+
+
 def test_contiguous_ids_keep_who_is_who():
     scenes = [Scene('a', np.zeros((4, 4)), np.array([932, UNLABELED, 5, 40])), Scene('b', np.zeros((1, 4)), np.array([40]))]
     assert make_contiguous(scenes) == {5: 0, 40: 1, 932: 2, UNLABELED: UNLABELED}
@@ -61,6 +68,20 @@ def test_subset_for_a_quick_try(prw_root):
     assert [(q['pid'], list(q['targets']), q['query_id']) for q in queries] == [(479, [1], 0), (500, [2], 1)]
     assert [q['pid'] for q in dataset.protocols['cross_camera']] == [500]
     assert [len(dataset.get_data_info(i)['queries']) for i in range(3)] == [2, 0, 0]
+
+
+@pytest.mark.parametrize(('indices', 'message'), [
+    ([1, 3], r"PRWDataset found no query with a target in .*prw for protocol 'all'; a test split, also one cut down by "
+             'indices, needs at least one query whose person is in another image of its gallery'), (1, 'found no query')])
+def test_subset_without_queries(prw_root, indices, message):
+    with pytest.raises(ValueError, match=message):
+        PRWDataset(prw_root, 'test', indices=indices)
+
+
+def test_only_the_first_protocol_must_have_queries(prw_root, warnings_logged):
+    dataset = PRWDataset(prw_root, 'test', indices=2)
+    assert list(dataset.protocols) == list(dataset.metainfo['protocols']) == ['all']
+    assert warnings_logged == ['PRWDataset (test): protocols without any query left out: cross_camera']
 
 
 def test_empty_images_stay_unless_filtered(own_root):
@@ -85,6 +106,14 @@ def test_missing_images_and_folders(own_root):
 def test_empty_folder(tmp_path, dataset_type, split):
     with pytest.raises(FileNotFoundError, match='does not exist; check data_root'):
         dataset_type(str(tmp_path), split)
+
+
+@pytest.mark.parametrize('data_root', [None, 3])
+def test_data_root_is_a_path(own_root, data_root):
+    for dataset_type in (CUHKSYSUDataset, PRWDataset, SearchSceneDataset):
+        with pytest.raises(TypeError, match=f'data_root must be the path of a folder, got {data_root}'):
+            dataset_type(data_root)
+    assert len(SearchSceneDataset(Path(own_root))) == 3
 
 
 def test_unknown_split(own_root):

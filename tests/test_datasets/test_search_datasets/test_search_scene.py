@@ -32,6 +32,19 @@ def test_default_protocol_is_the_first_box_in_each_camera(own_root):
     assert dataset.get_data_info(1)['queries'][1] == dict(query_id=2, bbox=[30, 4, 42.5, 29], pid=17)
 
 
+def test_ignored_people_are_not_searched_for(own_root):
+    path = Path(own_root, 'annotations/test.json')
+    content = json.loads(path.read_text())
+    for annotation in content['annotations']:
+        annotation['iscrowd'] = int(annotation['image_id'] == 11)
+    path.write_text(json.dumps(content))
+    # What is left of 40 is in images 0 and 2 (both camera 0), of 17 in image 2 only.
+    dataset = SearchSceneDataset(own_root, 'test')
+    assert [(q['img_id'], q['pid'], sorted(q['targets'])) for q in dataset.protocols['search']] == [(0, 40, [2])]
+    write_protocol(own_root, dict(image_id=10, bbox=[2, 3, 10, 20], person_id=40))
+    assert sorted(SearchSceneDataset(own_root, 'test').protocols['search'][0]['targets']) == [2]
+
+
 def test_first_sightings_equals_its_definition():
     rng = np.random.default_rng(0)
     scenes = [Scene('', rng.random((3, 4)), rng.integers(-1, 9, 3), int(rng.integers(-1, 2))) for _ in range(15)]

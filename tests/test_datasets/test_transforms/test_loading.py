@@ -1,12 +1,15 @@
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
 from pedsearch.datasets.transforms import LoadSceneImage, LoadSearchAnnotations
 from pedsearch.datasets.transforms.loading import is_truncated
+from pedsearch.registry import TRANSFORMS
 
 
 @pytest.fixture(scope='module')
@@ -88,3 +91,14 @@ def test_annotations(num):
     assert results['query_ids'].tolist() == [4] * num
     assert results['query_ids'].dtype == np.int64
     assert 'query_ids' not in LoadSearchAnnotations().transform(dict(instances=instances))
+
+
+@pytest.mark.parametrize('dataset', ['cuhk_sysu', 'prw'])
+@pytest.mark.parametrize(('size', 'resized'), [((1080, 1920), (844, 1500)), ((576, 720), (900, 1125))])
+def test_resize_of_the_configs(dataset, size, resized):  # search.md O-27
+    cfg = Config.fromfile(Path(__file__).parents[3] / f'configs/_base_/datasets/{dataset}.py')
+    for pipeline in (cfg.train_pipeline, cfg.test_pipeline):
+        (step, ) = [step for step in pipeline if step.type == 'mmdet.Resize']
+        assert step == dict(type='mmdet.Resize', scale=(1500, 900), keep_ratio=True)
+        results = TRANSFORMS.build(step).transform(dict(img=np.zeros((*size, 3), np.uint8)))
+        assert results['img'].shape[:2] == results['img_shape'] == resized
