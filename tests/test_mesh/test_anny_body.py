@@ -31,7 +31,10 @@ def span(body, part, axis):
 @needs_anny
 def test_equals_a_body_posed_by_anny(body):
     """The same joint angles handed to anny by the names of its bones; only the place on the ground differs."""
-    shapes = [BodyShape(gender=0.1, age=0.8, height=0.3), BodyShape(gender=0.9, muscle=0.2, weight=0.8, proportions=0.7)]
+    shapes = [
+        BodyShape(gender=0.1, age=0.8, height=0.3),
+        BodyShape(gender=0.9, muscle=0.2, weight=0.8, proportions=0.7),
+    ]
     gaits = [Gait(0.4), Gait(3.9, 0.5)]
     pose = {}
     for name, rotation in gait_rotations(gaits, body._elbow_axis, body._arm_drop).items():
@@ -66,7 +69,9 @@ def test_parts_lie_where_anatomy_puts_them(body):
 @needs_anny
 def test_joints_lie_between_the_parts_they_join(body):
     joints = body.rest.joints
-    heights = [float(joints[name][2]) for name in ('head', 'neck', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')]
+    heights = [
+        float(joints[name][2]) for name in ('head', 'neck', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
+    ]
     assert heights == sorted(heights, reverse=True)
     for name in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle'):
         assert float(joints[name][0]) > 0.05  # the left side

@@ -59,7 +59,8 @@ def test_layers_equal_the_slow_sum(octaves):
     points = random_points(50, -3, 3)
     strength = sum(0.5**k for k in range(octaves))
     slow = [
-        sum(0.5**k * slow_noise(x * 2**k, y * 2**k, 4 + k) for k in range(octaves)) / strength for x, y in points.tolist()
+        sum(0.5**k * slow_noise(x * 2**k, y * 2**k, 4 + k) for k in range(octaves)) / strength
+        for x, y in points.tolist()
     ]
     torch.testing.assert_close(layered_noise(points, 4, octaves), torch.tensor(slow), atol=2e-5, rtol=0)
 

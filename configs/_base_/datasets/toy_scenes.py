@@ -26,6 +26,6 @@ test_dataloader = dict(
     sampler=dict(type='EpochSampler', shuffle=False),
     dataset=dict(
         type='SearchSceneDataset', data_root=data_root, split='test', pipeline=test_pipeline, test_mode=True))
-test_evaluator = dict(type='PersonSearchMetric', score_weighted=True, random_control=True)
+test_evaluator = dict(type='PersonSearchMetric', score_weighted=False, random_control=True)
 val_dataloader = test_dataloader
 val_evaluator = test_evaluator

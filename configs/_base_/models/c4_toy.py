@@ -11,6 +11,6 @@ model = dict(
         roi_extractor=dict(roi_layer=dict(output_size=(8, 4)), out_channels=128),
         shared_head=dict(depth=18, base_channels=32, init_cfg=None),
         embed_dims=128,
-        memory=dict(num_ids=60, queue_size=60)),
-    train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=200), rcnn=dict(sampler=dict(num=48))),
-    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=50)))
+        memory=dict(num_ids=60, queue_size=60, scale=15.0)),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=200), rcnn=dict(sampler=dict(num=32))),
+    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=100)))

@@ -1,12 +1,12 @@
 # From scratch: AdamW, a short warm-up, then down to zero along a cosine.
-max_epochs = 12
+max_epochs = 16
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=0.001, weight_decay=0.01),
+    optimizer=dict(type='AdamW', lr=0.002, weight_decay=0.01),
     clip_grad=dict(max_norm=10.0, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=80),
