@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--config', type=Path, default=ROOT / 'configs/seqnet/seqnet_r18-half_1xb4-16e_toy.py')
+    parser.add_argument('--preset', choices=sorted(PRESETS), default='demo', help='size of the toy world')
     parser.add_argument('--data', type=Path, default=ROOT / 'data/toy', help='folder of the toy scenes')
     parser.add_argument('--work-dir', type=Path, help='folder of logs, checkpoints, pictures; default: '
                         'work_dirs/<name of the config>')
@@ -29,11 +30,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def render(folder: Path) -> None:
+def render(preset: str, folder: Path) -> None:
     """Write the toy scenes unless they are there."""
     start = time.perf_counter()
     print('1/3  rendering toy scenes ...', flush=True)
-    fresh = write_toy_scenes(PRESETS['demo'], folder, num_workers=2)
+    fresh = write_toy_scenes(PRESETS[preset], folder, workers=2)
     print(f'     {folder}: ' + (f'{time.perf_counter() - start:.0f} s' if fresh else 'already there'), flush=True)
 
 
@@ -71,7 +72,7 @@ def draw(runner: Runner, dump: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    render(args.data)
+    render(args.preset, args.data)
     cfg = load_config(args)
     runner = Runner.from_cfg(cfg)
 

@@ -250,7 +250,11 @@ def test_shadows_lie_where_geometry_puts_them(site, draw):
         assert at(sun, 0.8 - 0.75 * height, 7.0) < 0.9
         assert at(sun, 0.8 + 0.75 * height, 7.0) == 1.0
         assert at(sky, 0.8 - 0.75 * height, 7.0) == 1.0
-    assert at(sky, 0.8, 7.0) < 0.9
+    feet = person.vertices[person.vertices[:, 2] < 0.1].mean(0)
+    col, row, _ = site.camera.project(feet).tolist()
+    darkest_row, darkest_col = divmod(int(sky.argmin()), SIZE[1])
+    assert math.dist((darkest_row, darkest_col), (row, col)) < 6
+    assert float(sky.min()) < 0.98
     assert float(sky.min()) >= 0.35
     assert float(sun.min()) >= 0
     beyond = site.camera.project(torch.tensor([0.8 - 0.75 * 2.3, 7.0, 0.0]))  # nobody is 2.3 m tall
