@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 
@@ -46,6 +47,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.test_evaluator.dump = str(Path(cfg.work_dir, 'ranked.json'))
     cfg.randomness.seed = args.seed
     cfg.resume = True
+    cfg.log_level = 'ERROR'  # one line per epoch is enough here; scalars are written to the work dir all the same
     return cfg
 
 
@@ -59,6 +61,19 @@ def print_table(metrics: dict[str, float]) -> None:
     print(f'\ndetection               AP {percent["det_AP"]:.1f}, recall {percent["det_recall"]:.1f}')
     print(f'mAP is {metrics["search/mAP"] / metrics["search/mAP_control"]:.1f} times the control: the same boxes with '
           'random embeddings\n')
+
+
+class EpochLine(Hook):
+    """Prints one line after each epoch."""
+
+    def before_train(self, runner: Runner) -> None:
+        self.start = time.perf_counter()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        loss = runner.message_hub.get_scalar('train/loss').mean(len(runner.train_dataloader))
+        minutes = (time.perf_counter() - self.start) / 60
+        print(f'     epoch {runner.epoch + 1:2d}/{runner.max_epochs}   loss {loss:6.2f}   {minutes:4.1f} minutes',
+              flush=True)
 
 
 def draw(runner: Runner, dump: Path) -> None:
@@ -76,10 +91,10 @@ def main() -> None:
     cfg = load_config(args)
     runner = Runner.from_cfg(cfg)
 
-    start = time.perf_counter()
+    runner.register_hook(EpochLine())
+
     print('2/3  training ...', flush=True)
     runner.train()
-    print(f'     {(time.perf_counter() - start) / 60:.1f} minutes', flush=True)
 
     print('3/3  searching for people who were not in the training set ...', flush=True)
     metrics = runner.test()

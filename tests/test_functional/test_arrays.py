@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedsearch.functional.arrays import as_array
+from pedsearch.functional.arrays import as_array, as_img_id
 
 
 @pytest.mark.parametrize(('value', 'dtype', 'numbers'), [
@@ -49,3 +49,21 @@ def test_what_holds_no_plain_numbers(value, kind):
     text = f'^boxes must be an array of numbers, got {kind}; pass a NumPy array or a torch tensor$'
     with pytest.raises(TypeError, match=text):
         as_array(value, 'boxes')
+
+
+@pytest.mark.parametrize('value', [3, -1, 'a.jpg', ('cam1', 3), None, np.int32(3)], ids=repr)
+def test_an_image_id_stays_as_it_is(value):
+    assert as_img_id(value, 'x') is value
+
+
+@pytest.mark.parametrize('value', [torch.tensor(3), np.array(3), torch.tensor(3, dtype=torch.int32)], ids=repr)
+def test_the_number_in_an_array_is_the_image_id(value):
+    """Not the tensor: as a key of a dict it would equal nothing but itself."""
+    assert {3: 'found'}[as_img_id(value, 'x')] == 'found'
+
+
+@pytest.mark.parametrize(('value', 'kind'), [
+    ([3], 'list'), ({}, 'dict'), (torch.tensor([3]), 'Tensor'), (np.array([3]), 'ndarray')])
+def test_what_cannot_tell_images_apart(value, kind):
+    with pytest.raises(TypeError, match=f'^x must be an image id such as an int or a file name, got {kind}$'):
+        as_img_id(value, 'x')

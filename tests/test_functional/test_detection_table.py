@@ -123,7 +123,7 @@ def test_ids_are_sorted_by_themselves_alone():
     ({'I': ([[0, 0, 5, 1]], [NAN], [[1, 0]])}, ValueError, r'must be in \[0, 1\], got nan'),
     ({'I': ([[0, 0, 5, 1]], [.9, .8], [[1, 0]])}, ValueError, 'one score per box, got scores'),
     ({'I': ([[0, 0, 5, 1]], [.9], [[1, 0], [1, 0]])}, ValueError, 'one embedding row per box'),
-    ({'I': ([[0, 0, 5, 1]], [.9], [1, 0])}, ValueError, r'one embedding row per box, got embeds \(2,\) for 1 boxes'),
+    ({'I': ([[0, 0, 5, 1]], [.9], [1])}, ValueError, r'one embedding row per box, got embeds \(1,\) for 1 boxes'),
     ({'I': ([[0, 0, 5, 1]], [.9])}, TypeError, r"detections\['I'\] must be a tuple .* got tuple of 2"),
     ({'I': None}, TypeError, r"detections\['I'\] must be a tuple .* got NoneType"),
     ({'I': ([[0, 0, 5, 1]], ['high'], [[1, 0]])}, TypeError, 'scores must be an array of numbers'),

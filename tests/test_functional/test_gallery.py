@@ -4,7 +4,7 @@ import torch
 
 from pedsearch.functional import SearchQuery
 from pedsearch.functional.detection_table import DetectionTable
-from pedsearch.functional.gallery import DUPLICATES, GalleryFinder
+from pedsearch.functional.gallery import DUPLICATES, GalleryFinder, check_duplicates
 
 BOX = [0, 0, 50, 150]
 
@@ -90,3 +90,10 @@ def test_many_galleries_are_not_mixed_up():
     for number in range(300):
         assert finder.of(query([number % 20])).dets.tolist() == [number % 20]
     assert len(finder.shared) <= 64
+
+
+def test_ways_to_count_duplicates():
+    assert [check_duplicates(value) for value in DUPLICATES] == ['dedup', 'dicl', 'seqnet']
+    for value in ('Dedup', True, None):
+        with pytest.raises(ValueError, match=rf"duplicates must be one of \('dedup', 'dicl', 'seqnet'\), got {value!r}"):
+            check_duplicates(value)

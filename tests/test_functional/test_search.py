@@ -100,17 +100,6 @@ def test_a_gallery_of_other_ids_than_the_detections(gallery):
     assert search({1: frame(.5)}, [1], [])['num_without_target'] == 1
 
 
-@pytest.mark.parametrize(('changes', 'text'), [
-    ({'gallery': [[1]]}, "query in image 'q': an entry of gallery must be an image id such as an int or a file name, got list"),
-    ({'gallery': [torch.tensor([1])]}, 'an entry of gallery must be an image id .* got Tensor'),
-    ({'img_id': torch.tensor([1])}, 'img_id of a query must be an image id .* got Tensor'),
-    ({'targets': {torch.tensor([1]): [BOX]}}, 'a key of targets must be an image id .* got Tensor'),
-])
-def test_what_names_no_image(changes, text):
-    with pytest.raises(TypeError, match=text):
-        SearchQuery(**{'img_id': 'q', 'bbox': BOX, 'embed': [1.0], 'targets': {}, **changes})
-
-
 # ---- against the plain loop ---------------------------------------------------------------------------------------
 
 def random_case(seed, num_images=14, num_queries=9, coarse=True):

@@ -53,9 +53,17 @@ def test_a_shared_gallery_stays_shared():
 @pytest.mark.parametrize('gallery', [{1: 0}.keys(), frozenset([1]), range(1, 2), torch.tensor([1])], ids=repr)
 def test_other_galleries_become_indexable(gallery):
     made = query(gallery=gallery).gallery
-    assert isinstance(made, (list, np.ndarray))
+    assert isinstance(made, np.ndarray if isinstance(gallery, torch.Tensor) else list)
     assert made[0] == 1
     assert len(made) == 1
+
+
+def test_image_ids_in_arrays_and_tensors_become_numbers():
+    """As keys of a dict, two tensors of the same number would differ."""
+    made = query(img_id=torch.tensor(3), targets={torch.tensor(5): [BOX]}, gallery=[torch.tensor(5), np.array(7)])
+    assert made.img_id in {3}
+    assert made.targets.keys() == {5}
+    assert set(made.gallery) == {5, 7}
 
 
 def test_queries_are_told_apart_by_identity():
@@ -65,6 +73,11 @@ def test_queries_are_told_apart_by_identity():
 
 
 @pytest.mark.parametrize(('changes', 'error', 'text'), [
+    ({'img_id': [3]}, TypeError, 'img_id of a query must be an image id such as .* got list'),
+    ({'targets': {torch.ones(2): [BOX]}}, TypeError, "query in image 'q': a key of targets must be an image id .* got Tensor"),
+    ({'img_id': torch.tensor([1])}, TypeError, 'img_id of a query must be an image id .* got Tensor'),
+    ({'gallery': [torch.tensor([1])]}, TypeError, 'an entry of gallery must be an image id .* got Tensor'),
+    ({'gallery': ['I', [3]]}, TypeError, "query in image 'q': an entry of gallery must be an image id .* got list"),
     ({'bbox': [0, 0, 5]}, ValueError, r"query in image 'q': bbox must have shape \(4,\), got \(3,\)"),
     ({'bbox': [BOX]}, ValueError, r"bbox must have shape \(4,\), got \(1, 4\)"),
     ({'bbox': 'all'}, TypeError, "query in image 'q': bbox must be an array of numbers, got str"),

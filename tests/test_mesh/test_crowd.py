@@ -261,6 +261,16 @@ def test_shadows_lie_where_geometry_puts_them(site, draw):
     assert (sun[:, : int(beyond[0])] == 1).all()
 
 
+def test_only_what_is_low_takes_light_of_the_sky(site, draw):
+    """Lifted by a metre, somebody shades the ground from the sun but no more from the sky."""
+    person = draw((0.8, 7.0))
+    sun, sky = ground_light(
+        site, [dataclasses.replace(person, vertices=person.vertices + torch.tensor([0.0, 0.0, 1.0]))], 1
+    )
+    assert float(sun.min()) < 0.9
+    torch.testing.assert_close(sky, torch.ones(SIZE))
+
+
 def test_shadows_fall_on_the_ground_alone(site, draw):
     is_ground = torch.zeros(SIZE, dtype=torch.bool)
     is_ground[:, :128] = True

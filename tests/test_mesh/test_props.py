@@ -1,5 +1,6 @@
 """Static things against closed-form solids."""
 
+import itertools
 import math
 
 import numpy as np
@@ -69,7 +70,10 @@ def test_turned_and_moved_equals_the_slow_loop(name):
 
 @pytest.mark.parametrize('name', sorted(PROPS))
 def test_parts_are_meshes_with_a_colour(name):
-    for part in place_prop(name, 3.0, 8.0, 0.4, np.random.default_rng(0)):
+    seeds = (
+        place_prop(name, 3.0, 8.0, 0.4, np.random.default_rng(seed)) for seed in range(12)
+    )  # a car has five colours
+    for part in itertools.chain.from_iterable(seeds):
         assert part.vertices.dtype == torch.float32
         assert torch.isfinite(part.vertices).all()
         assert part.faces.unique().tolist() == list(range(len(part.vertices)))
