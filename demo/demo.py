@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--config', type=Path, default=ROOT / 'configs/seqnet/seqnet_r18-half_1xb4-16e_toy.py')
+    parser.add_argument('--config', type=Path, default=ROOT / 'configs/seqnet/seqnet_r18-half_1xb4-12e_toy.py')
     parser.add_argument('--preset', choices=sorted(PRESETS), default='demo', help='size of the toy world')
     parser.add_argument('--data', type=Path, default=ROOT / 'data/toy', help='folder of the toy scenes')
     parser.add_argument('--work-dir', type=Path, help='folder of logs, checkpoints, pictures; default: '

@@ -27,7 +27,7 @@ def run_config(method: str, root: Path, work_dir: Path, batch_size: int, epochs:
 
     Batch norm is frozen unless told otherwise, and the optimizer is not AdamW: both turn rounding errors into larger ones.
     """
-    cfg = Config.fromfile(CONFIGS / method / f'{method}_r18-half_1xb4-16e_toy.py')
+    cfg = Config.fromfile(CONFIGS / method / f'{method}_r18-half_1xb4-12e_toy.py')
     cfg.model = tiny_model_config(method).model
     cfg.model.backbone.norm_eval = cfg.model.roi_head.shared_head.norm_eval = frozen
     for loader in (cfg.train_dataloader, cfg.test_dataloader):

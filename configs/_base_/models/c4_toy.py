@@ -6,7 +6,8 @@ model = dict(
     rpn_head=dict(
         in_channels=128,
         feat_channels=128,
-        anchor_generator=dict(scales=[2.25, 3.5, 5.5], ratios=[2.0, 3.0])),
+        anchor_generator=dict(scales=[2.25, 3.5, 5.5], ratios=[2.0, 3.0]),
+        loss_bbox=dict(loss_weight=10.0)),
     roi_head=dict(
         roi_extractor=dict(roi_layer=dict(output_size=(8, 4)), out_channels=128),
         shared_head=dict(depth=18, base_channels=32, init_cfg=None),

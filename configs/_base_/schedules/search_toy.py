@@ -1,5 +1,5 @@
 # From scratch: AdamW, a short warm-up, then down to zero along a cosine.
-max_epochs = 16
+max_epochs = 12
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -4,5 +4,5 @@ _base_ = [
 ]
 
 model = dict(
-    roi_head=dict(type='SeqNetRoIHead', in_channels=128, loss_weights=dict(first_bbox=2.0)),
+    roi_head=dict(type='SeqNetRoIHead', in_channels=128, loss_weights=dict(first_bbox=5.0, bbox=2.0)),
     test_cfg=dict(rcnn=dict(first_nms_iou_thr=0.4, nms_iou_thr=0.5)))

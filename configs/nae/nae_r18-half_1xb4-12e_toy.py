@@ -4,4 +4,5 @@ _base_ = [
 ]
 
 model = dict(
-    roi_head=dict(type='OIMRoIHead', loss_weights=dict(bbox=2.0)))
+    roi_head=dict(type='NAERoIHead', in_channels=128, loss_weights=dict(bbox=5.0)),
+    train_cfg=dict(rcnn=dict(assigner=dict(neg_iou_thr=0.1))))
