@@ -20,3 +20,10 @@ def init_cpu_process_group(launcher: str) -> None:
     if launcher != 'pytorch':
         raise ValueError(f"without a GPU, launcher must be 'none' or 'pytorch', got {launcher!r}; use torchrun")
     dist.init_process_group('gloo')
+
+
+def leave_process_group() -> None:
+    """Wait for the other processes and leave the group; without it a process may abort while it ends."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
