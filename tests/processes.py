@@ -14,11 +14,9 @@ def _enter(rank: int, function: Callable, world_size: int, folder: str, args: tu
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size))  # as torchrun does
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=world_size)
-    try:
-        torch.save(function(rank, world_size, *args), Path(folder, f'{rank}.pt'))
-        dist.barrier()
-    finally:
-        dist.destroy_process_group()
+    torch.save(function(rank, world_size, *args), Path(folder, f'{rank}.pt'))
+    dist.barrier()
+    os._exit(0)  # as exit_process_group: gloo aborts now and then when it is taken down
 
 
 def run_on_processes(function: Callable, world_size: int, *args: object) -> list:

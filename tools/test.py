@@ -12,7 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
 
-from pedsearch.engine import init_cpu_process_group, leave_process_group
+from pedsearch.engine import exit_process_group, init_cpu_process_group
 from pedsearch.visualization import draw_ranked_galleries
 
 
@@ -68,7 +68,7 @@ def main() -> None:
     runner.test()
     if args.show_dir and is_main_process():
         draw(runner, Path(cfg.test_evaluator.dump), Path(args.show_dir))
-    leave_process_group()
+    exit_process_group()
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from pedsearch.engine import init_cpu_process_group, leave_process_group
+from pedsearch.engine import exit_process_group, init_cpu_process_group
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,7 +58,7 @@ def main() -> None:
     init_cpu_process_group(cfg.launcher)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.train()
-    leave_process_group()
+    exit_process_group()
 
 
 if __name__ == '__main__':
