@@ -20,10 +20,12 @@ EXTRAS = {
     'mesh': [OPTIONAL['anny']],
     'smpl': [OPTIONAL['smplx']],
     'faiss': [OPTIONAL['faiss-cpu']],
+    'infomap': [OPTIONAL['infomap']],
     'log': [OPTIONAL['tensorboard'], OPTIONAL['wandb']],
-    'tests': requirements('tests') + [OPTIONAL['anny']],
+    'tests': requirements('tests') + [OPTIONAL['anny'], OPTIONAL['faiss-cpu']],
     'docs': requirements('docs'),
 }
+
 
 def add_mim_extension() -> None:
     """Put configs, tools and the model index into the package, where `mim` looks for them: as links in an editable
@@ -55,7 +57,8 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['pedsearch', 'pedsearch.*']),
-    package_data={'pedsearch': ['.mim/**/*']},
+    package_data={'pedsearch': ['.mim/**/*', 'ops/csrc/*']},
     install_requires=requirements('runtime'),
-    extras_require={**EXTRAS, 'all': sorted({requirement for extra in EXTRAS.values() for requirement in extra})},
+    extras_require={**EXTRAS, 'all': sorted({requirement for name, extra in EXTRAS.items() if name != 'infomap'
+                                    for requirement in extra})},
 )

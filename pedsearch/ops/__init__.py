@@ -1,0 +1,19 @@
+"""Native operators, each with a pure torch reference of the same signature that does where nothing is compiled.
+
+Build the CPU kernels with ``python -m pedsearch.ops.build``, the CUDA kernels with ``--cuda``.
+"""
+
+from .native import native_library, reference_kernels
+from .nearest_of_candidates import nearest_of_candidates
+from .pattern_sq_distances import pattern_sq_distances
+from .positive_ranks import positive_ranks
+from .reciprocal_sets import reciprocal_sets
+from .smallest_of_symmetric import smallest_of_symmetric
+from .smallest_per_row import smallest_per_row
+from .sparse_product import sparse_product
+from .sparse_rows import SparseRows
+
+__all__ = [
+    'SparseRows', 'native_library', 'nearest_of_candidates', 'pattern_sq_distances', 'positive_ranks',
+    'reciprocal_sets', 'reference_kernels', 'smallest_of_symmetric', 'smallest_per_row', 'sparse_product'
+]

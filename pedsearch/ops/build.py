@@ -1,0 +1,100 @@
+"""Compile the native kernels.
+
+    python -m pedsearch.ops.build                        # CPU, with $CXX, c++, g++ or clang++
+    python -m pedsearch.ops.build --cuda                 # CUDA, with $NVCC or nvcc, for sm_80 and sm_90
+    python -m pedsearch.ops.build --cuda --arch 75 120   # for other GPUs
+
+The library lands beside the sources, or in the user's cache where the installation is read-only.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .native import library_folders, library_name, sources
+
+_CPU_FLAGS = ['-O3', '-std=c++17', '-shared', '-fPIC', '-pthread', '-Wall', '-Wextra']
+_CUDA_FLAGS = ['-O3', '-std=c++17', '-shared', '-Xcompiler', '-fPIC', '--threads', '2']
+
+
+class BuildError(RuntimeError):
+    """The kernels could not be compiled; the message is one line and, after it, the compiler's own."""
+
+
+def find_compiler(variable: str, names: Sequence[str]) -> str:
+    """Path of the compiler that the environment variable names, or of the first of ``names`` that exists."""
+    named = os.environ.get(variable)
+    for name in [named] if named else names:
+        path = shutil.which(name)
+        if path:
+            return path
+    raise BuildError(f'expected a compiler ({named or ", ".join(names)}) on PATH, found none; install one or name it '
+                     f'in {variable}')
+
+
+def build(device_type: str = 'cpu', arch: Sequence[str] = ('80', '90')) -> Path:
+    """Compile the library of one kind of device.
+
+    Args:
+        device_type: 'cpu' or 'cuda'.
+        arch: compute capabilities without dot, CUDA only. The last one is also kept as PTX for newer GPUs.
+
+    Returns:
+        Path: the library. It appears complete or not at all.
+
+    Raises:
+        BuildError: without a compiler, or if it fails.
+    """
+    if device_type == 'cuda':
+        command = [find_compiler('NVCC', ['nvcc']), *_CUDA_FLAGS]
+        command += [f'-gencode=arch=compute_{number},code=sm_{number}' for number in arch]
+        command += [f'-gencode=arch=compute_{arch[-1]},code=compute_{arch[-1]}']
+    else:
+        command = [find_compiler('CXX', ['c++', 'g++', 'clang++']), *_CPU_FLAGS]
+    units = [str(path) for path in sources(device_type) if path.suffix in ('.cpp', '.cu')]
+    target = _writable_folder() / library_name(device_type)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        made = Path(scratch) / target.name
+        done = subprocess.run([*command, *units, '-o', str(made)], capture_output=True, text=True)
+        if done.returncode:
+            raise BuildError(f'{command[0]} failed with exit status {done.returncode}:\n{done.stderr}')
+        os.replace(made, target)
+    return target
+
+
+def _writable_folder() -> Path:
+    for folder in library_folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    raise BuildError(f'expected a folder that can be written, tried {", ".join(map(str, library_folders()))}; '
+                     'set XDG_CACHE_HOME')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='python -m pedsearch.ops.build', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--cuda', action='store_true', help='build the CUDA kernels instead of the CPU ones')
+    parser.add_argument('--arch', nargs='+', default=['80', '90'], help='compute capabilities, for example 80 90')
+    parser.add_argument('--optional', action='store_true', help='say so and succeed where they cannot be built')
+    args = parser.parse_args(argv)
+    try:
+        path = build('cuda' if args.cuda else 'cpu', args.arch)
+    except BuildError as error:
+        sys.stderr.write(f'native kernels not built: {error}\n')
+        return 0 if args.optional else 1
+    sys.stdout.write(f'built {path}\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

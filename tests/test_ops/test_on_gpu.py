@@ -1,0 +1,174 @@
+"""CPU = CUDA kernels = torch reference on CUDA, at sizes where every block takes several rows."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+from pedsearch import ops
+from pedsearch.clustering import jaccard_similarity
+from pedsearch.functional import k_reciprocal_rerank, rank_metrics
+from pedsearch.functional.neighbours import nearest_neighbours, unit_rows
+from pedsearch.ops import SparseRows, native_library, reference_kernels
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+CPU, GPU = torch.device('cpu'), torch.device('cuda')
+
+
+@pytest.fixture(autouse=True, scope='module')
+def kernels():
+    if native_library(GPU) is None:
+        pytest.skip('needs built CUDA kernels: python -m pedsearch.ops.build --cuda')
+
+
+def people(num, dims=32, per_person=8, seed=0):
+    """Unit vectors (num, dims) float64 around a centre for each person; the last ones repeat the first."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(num // per_person + 1, dims, generator=generator, dtype=torch.float64)
+    points = centres[torch.randint(len(centres), (num, ), generator=generator)]
+    points = points + .5 * torch.randn(num, dims, generator=generator, dtype=torch.float64)
+    points[-num // 20:] = points[:len(points[-num // 20:])]
+    return unit_rows(points)
+
+
+def sparse(num_rows, num_cols, density, seed):
+    matrix = scipy.sparse.random(num_rows, num_cols, density, format='csr', rng=np.random.default_rng(seed))
+    matrix.sort_indices()
+    return SparseRows(torch.from_numpy(matrix.indptr).long(), torch.from_numpy(matrix.indices).int(),
+                      torch.from_numpy(matrix.data + .01), num_cols)
+
+
+def on_gpu(rows):
+    return SparseRows(rows.indptr.to(GPU), rows.indices.to(GPU), rows.values.to(GPU), rows.num_cols)
+
+
+def assert_same(found, expected, rtol=1e-14):
+    assert torch.equal(found.indptr.cpu(), expected.indptr.cpu())
+    assert torch.equal(found.indices.cpu(), expected.indices.cpu())
+    torch.testing.assert_close(found.values.cpu(), expected.values.cpu(), rtol=rtol, atol=0)
+
+
+@pytest.mark.parametrize('combine', ['times', 'minimum'])
+@pytest.mark.parametrize('floor', [0.0, 0.4])
+@pytest.mark.parametrize(('shape', 'density'), [((3000, 4000, 5000), .01), ((40, 300, 3_000_000), 1e-4), ((1, 1, 1), 1.),
+                                                ((5, 4, 3), 0.), ((0, 3, 4), 0.)])
+def test_sparse_product(shape, density, floor, combine):
+    left, right = sparse(*shape[:2], density, 0), sparse(*shape[1:], density, 1)
+    expected = ops.sparse_product(left, right, combine, floor=floor)
+    found = ops.sparse_product(on_gpu(left), on_gpu(right), combine, floor=floor)
+    assert_same(found, expected)
+    again = ops.sparse_product(on_gpu(left), on_gpu(right), combine, floor=floor, dtype=torch.float32)
+    assert torch.equal(again.values, found.values.float())
+    with reference_kernels():
+        assert_same(found, ops.sparse_product(on_gpu(left), on_gpu(right), combine, floor=floor))
+
+
+def test_product_with_the_own_transpose_is_symmetric_to_the_last_bit():
+    rows = on_gpu(sparse(2000, 3000, .02, 7))
+    product = ops.sparse_product(rows, rows.transposed(), 'minimum').to_scipy()
+    assert (product != product.T).nnz == 0
+
+
+def test_another_stream():
+    rows = on_gpu(sparse(2000, 3000, .02, 8))
+    expected = ops.sparse_product(rows, rows.transposed())
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        found = ops.sparse_product(rows, rows.transposed())
+    stream.synchronize()
+    assert torch.equal(found.values, expected.values)
+
+
+@pytest.mark.parametrize(('num', 'k', 'k_half'), [(6000, 30, 16), (6000, 64, 33), (700, 300, 150), (20, 20, 11), (1, 1, 1)])
+def test_reciprocal_sets(num, k, k_half):
+    lists = nearest_neighbours(people(num), k).indices
+    expected, found = ops.reciprocal_sets(lists, k, k_half), ops.reciprocal_sets(lists.to(GPU), k, k_half)
+    with reference_kernels():
+        reference = ops.reciprocal_sets(lists.to(GPU), k, k_half)
+    for other in (expected, reference):
+        assert torch.equal(found[0].cpu(), other[0].cpu())
+        assert torch.equal(found[1].cpu(), other[1].cpu())
+
+
+@pytest.mark.parametrize('dims', [1, 8, 37, 512])
+def test_pattern_sq_distances(dims):
+    points = torch.randn(2000, dims, generator=torch.Generator().manual_seed(dims), dtype=torch.float64)
+    counts = torch.randint(60, (2000, ), generator=torch.Generator().manual_seed(0))
+    counts[::7] = 0
+    starts = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+    columns = torch.randint(2000, (int(starts[-1]), ), generator=torch.Generator().manual_seed(1), dtype=torch.int32)
+    expected = ops.pattern_sq_distances(points, points, starts, columns)
+    args = [part.to(GPU) for part in (points, points, starts, columns)]
+    found = ops.pattern_sq_distances(*args)
+    with reference_kernels():
+        reference = ops.pattern_sq_distances(*args)
+    for other in (expected, reference):
+        torch.testing.assert_close(found.cpu(), other.cpu(), rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('values', [5, 10**6])
+def test_positive_ranks(values, dtype):
+    rng = np.random.default_rng(values)
+    dist = torch.from_numpy(rng.integers(values, size=(150, 30_000))).to(dtype)
+    lists = []
+    for parity in (0, 1):
+        columns = [np.sort(rng.choice(15_000, rng.integers(40), replace=False)) * 2 + parity for _ in dist]
+        lists += [torch.tensor([0, *np.cumsum([len(part) for part in columns])]),
+                  torch.from_numpy(np.concatenate(columns)).long()]
+    expected = ops.positive_ranks(dist, *lists)
+    on_device = [part.to(GPU) for part in (dist, *lists)]
+    assert torch.equal(ops.positive_ranks(*on_device).cpu(), expected)
+    ranks = torch.empty_like(on_device[2])
+    native_library(GPU).call('positive_ranks', on_device[0], *dist.shape, int(dtype == torch.float32), *on_device[1:],
+                             ranks)
+    assert torch.equal(ranks.cpu(), expected)
+
+
+@pytest.mark.parametrize('with_max', [True, False])
+def test_nearest_neighbours(with_max):
+    points = people(4000)
+    expected = nearest_neighbours(points, 30, with_max=with_max)
+    found = nearest_neighbours(points.to(GPU), 30, with_max=with_max)
+    with reference_kernels():
+        reference = nearest_neighbours(points.to(GPU), 30, with_max=with_max)
+    for other in (expected, reference):
+        assert torch.equal(found.indices.cpu(), other.indices.cpu())
+        torch.testing.assert_close(found.sq_dists.cpu(), other.sq_dists.cpu(), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_jaccard_similarity(dtype):
+    feats = people(3000).to(dtype)
+    expected, found = jaccard_similarity(feats), jaccard_similarity(feats.to(GPU))
+    with reference_kernels():
+        reference = jaccard_similarity(feats.to(GPU))
+    for other in (expected, reference):
+        assert np.array_equal(found.indptr, other.indptr)
+        assert np.array_equal(found.indices, other.indices)
+        np.testing.assert_allclose(found.data, other.data, rtol=1e-6)
+
+
+@pytest.mark.parametrize('variant', ['zhong', 'zhong_pow4', 'faiss'])
+def test_k_reciprocal_rerank(variant):
+    query, gallery = people(200, seed=1).float(), people(2000, seed=2).float()
+    expected = k_reciprocal_rerank(query, gallery, variant=variant)
+    found = k_reciprocal_rerank(query.to(GPU), gallery.to(GPU), variant=variant)
+    with reference_kernels():
+        reference = k_reciprocal_rerank(query.to(GPU), gallery.to(GPU), variant=variant)
+    assert found.is_cuda
+    for other in (expected, reference):
+        torch.testing.assert_close(found.cpu(), other.cpu(), rtol=0, atol=2e-6)
+
+
+def test_rank_metrics():
+    rng = np.random.default_rng(3)
+    query, gallery = people(200, seed=1), people(2000, seed=2)
+    pids, camids = [rng.integers(50, size=num) for num in (200, 2000)], [rng.integers(6, size=num) for num in (200, 2000)]
+    expected = rank_metrics(query, gallery, *pids, *camids)
+    found = rank_metrics(query.to(GPU), gallery.to(GPU), *pids, *camids)
+    with reference_kernels():
+        reference = rank_metrics(query.to(GPU), gallery.to(GPU), *pids, *camids)
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert found == pytest.approx(reference, abs=1e-12)
