@@ -4,7 +4,7 @@ Shape legend: N detections of all images, I images, g detections of one query's 
 h hits (target images in which the right detection was found), q queries of one chunk, D embedding dimensions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,11 @@ from .boxes import paired_iou, search_iou_threshold
 from .cbgm import ContextMatching, match_contexts
 from .detection_table import Detections, DetectionTable
 from .gallery import Gallery, GalleryFinder, check_duplicates
+from .refinement import Refinement
 from .search_query import SearchQuery
 from .settings import check_flag, check_topk
-from .similarity import DistinctRows
+from .similarity import similarity_rows
 
-_SIMS_PER_CHUNK = 2**23  # 32 MiB of float32
 _NUM_TOP = 10
 
 
@@ -29,6 +29,8 @@ def evaluate_search(detections: Detections,
                     topk: Sequence[int] = (1, 5, 10),
                     score_weighted: bool = False,
                     cbgm: Mapping | None = None,
+                    rerank: Mapping | None = None,
+                    query_expansion: Mapping | None = None,
                     duplicates: str = 'dedup') -> dict[str, Any]:
     """Mean average precision and top-k accuracy of person search.
 
@@ -49,6 +51,10 @@ def evaluate_search(detections: Detections,
         score_weighted (bool): rank by ``score * sim`` (needed where the model does not scale its embeddings).
         cbgm (Mapping, optional): ``dict(k1, k2, aggregate='max')`` turns on context matching, see
             :class:`ContextMatching`.
+        rerank (Mapping, optional): settings of :func:`k_reciprocal_rerank`; ranks by one minus its distances. All
+            queries and all detections make the neighbourhoods, whatever the gallery of a query.
+        query_expansion (Mapping, optional): settings of :func:`average_query_expansion`, applied to all queries and
+            all detections before anything else.
         duplicates (str): an image that a gallery list names twice is searched once (``'dedup'``), counted and searched
             twice as in the released DICL code (``'dicl'``), or counted twice and searched once as in the released
             SeqNet code (``'seqnet'``).
@@ -72,16 +78,24 @@ def evaluate_search(detections: Detections,
     score_weighted = check_flag(score_weighted, 'score_weighted')
     matching = None if cbgm is None else ContextMatching.from_dict(cbgm)
     duplicates = check_duplicates(duplicates)
+    refinement = Refinement.of(rerank, query_expansion)
+    if matching is not None and refinement is not None:
+        raise ValueError('cbgm goes with neither rerank nor query_expansion, got both; evaluate one after the other')
     target_ids = {img_id for query in queries for img_id in query.targets}
     table = DetectionTable.build(detections, score_thr, target_ids)
     _check_dims(table, queries)
 
-    feats = table.embeds  # (N, D)
-    if score_weighted:
-        feats = feats * table.scores[:, None].astype(feats.dtype)
+    embeds = np.stack([query.embed for query in queries])  # (Q, D)
+    feats = table.embeds.reshape(len(table.embeds), embeds.shape[1])  # (N, D), also where no image has a detection
+    weights = table.scores.astype(feats.dtype) if score_weighted else np.ones(len(feats), feats.dtype)
+    if refinement is None:
+        feats = feats * weights[:, None]
+        similarities = similarity_rows(embeds, feats)
+    else:
+        similarities = (sims * weights for sims in refinement.similarities(embeds, feats))
     galleries = GalleryFinder(table, duplicates)
     per_query = []
-    for query, sims in _similarities(queries, feats):  # (N,)
+    for query, sims in zip(queries, similarities):  # (N,)
         gallery = galleries.of(query)
         _check_known(query, gallery, table)
         if matching is not None and len(gallery.dets):
@@ -96,16 +110,6 @@ def evaluate_search(detections: Detections,
     result.update({f'top{k}': _mean(first_hits <= k) for k in topk})
     return dict(**result, num_queries=len(queries), num_without_target=len(queries) - len(counted),
                 per_query=per_query)
-
-
-def _similarities(queries: list[SearchQuery], feats: np.ndarray) -> Iterator[tuple[SearchQuery, np.ndarray]]:
-    """Yield every query with its (N,) similarities, computed for as many queries at a time as memory allows."""
-    embeds = np.stack([query.embed for query in queries])
-    feats = feats.reshape(len(feats), embeds.shape[1])  # also where no image has a detection
-    distinct = DistinctRows.of(feats.astype(np.result_type(feats, embeds), copy=False))
-    step = max(1, _SIMS_PER_CHUNK // max(1, len(feats)))
-    for start in range(0, len(queries), step):
-        yield from zip(queries[start:start + step], distinct.similarity(embeds[start:start + step]))  # (q, N)
 
 
 def _find_hits(query: SearchQuery, gallery: Gallery, sims: np.ndarray,

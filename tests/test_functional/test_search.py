@@ -154,7 +154,7 @@ def test_equals_the_plain_loop_with_context_matching(aggregate):
 def test_chunks_of_queries_do_not_matter(monkeypatch):
     detections, queries = random_case(0)
     whole = evaluate_search(detections, queries)
-    monkeypatch.setattr('pedsearch.functional.search._SIMS_PER_CHUNK', 40)
+    monkeypatch.setattr('pedsearch.functional.similarity._SIMS_PER_CHUNK', 40)
     assert evaluate_search(detections, queries) == whole
 
 

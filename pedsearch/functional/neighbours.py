@@ -1,0 +1,260 @@
+"""Exact nearest neighbours, the same whatever computed them.
+
+Shape legend: N points, n some of them, r rows of one tile, D dimensions, k neighbours, c candidates.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pedsearch.ops import nearest_of_candidates, smallest_of_symmetric
+
+from .arrays import as_array
+
+_VALUES_PER_BLOCK = 2**25  # 128 MiB of float32
+_MARGIN = 8
+_GRID_BITS = 40
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest points of each point.
+
+    Attributes:
+        indices (Tensor): (N, k) int32.
+        sq_dists (Tensor): (N, k) float64 squared distances.
+        max_sq_dists (Tensor | None): (N,) float64 squared distance of the farthest point, if it was asked for.
+    """
+
+    indices: Tensor
+    sq_dists: Tensor
+    max_sq_dists: Tensor | None = None
+
+
+def unit_rows(feats: Any, name: str = 'feats') -> Tensor:
+    """Features as unit vectors in double precision, so that nothing depends on the dtype they came in.
+
+    Args:
+        feats (array-like | Tensor): (N, D), any float or integer dtype, any strides, any device.
+        name (str): what to call them in an error.
+
+    Returns:
+        Tensor: (N, D) float64 on the device of ``feats``; a row of zeros stays one.
+
+    Raises:
+        ValueError: if the shape is wrong or a value is not finite.
+    """
+    feats = check_feats(feats, name).double()
+    if len(feats) == 0:
+        return feats
+    largest = feats.abs().amax(dim=1, keepdim=True)  # first to 1: the squares of huge and tiny values leave the range
+    feats = feats / torch.where(largest > 0, largest, 1)
+    norms = feats.norm(dim=1, keepdim=True)
+    return feats / torch.where(norms > 0, norms, 1)
+
+
+def check_feats(feats: Any, name: str = 'feats') -> Tensor:
+    """Features as a tensor of finite numbers; those of a tensor stay on their device.
+
+    Raises:
+        TypeError: if they are not numbers.
+        ValueError: if the shape is not (N, D) or a value is not finite.
+    """
+    if not isinstance(feats, Tensor):
+        feats = torch.as_tensor(as_array(feats, name))
+    feats = feats.detach()
+    if feats.is_complex():
+        raise TypeError(f'{name} must hold real numbers, got {feats.dtype}')
+    if feats.ndim != 2 or (feats.shape[1] == 0 and len(feats)):
+        raise ValueError(f'{name} must have shape (N, D), got {tuple(feats.shape)}; stack one feature a row')
+    if feats.is_floating_point():
+        bad = ~torch.isfinite(feats).all(dim=1)
+        if bad.any():
+            raise ValueError(f'{name} must be finite, got NaN or infinity in {int(bad.sum())} of {len(feats)} rows '
+                             f'(first: row {int(bad.int().argmax())}); look for an overflow in the model')
+    return feats
+
+
+def paired_feats(query_feats: Any, gallery_feats: Any) -> tuple[Tensor, Tensor]:
+    """Both sets of features as checked tensors on the queries' device.
+
+    Raises:
+        TypeError, ValueError: see :func:`check_feats`; also if they do not have one number of columns.
+    """
+    query, gallery = check_feats(query_feats, 'query_feats'), check_feats(gallery_feats, 'gallery_feats')
+    if query.shape[1] != gallery.shape[1]:
+        raise ValueError(f'query_feats and gallery_feats must have one number of columns, got {query.shape[1]} and '
+                         f'{gallery.shape[1]}; take both from the same model')
+    return query, gallery.to(query.device)
+
+
+def nearest_neighbours(points: Tensor, k: int, *, with_max: bool = False, backend: str = 'auto') -> Neighbours:
+    """The k nearest points of each point among all of them, itself included, by Euclidean distance.
+
+    The point itself comes first, then the others by distance, equally distant ones by index. Candidates are found in
+    single precision; their distances are then computed again in double precision and compared on a grid of 2^-40 times
+    the largest squared norm, so that rounding decides nothing. Where the candidates of a point may miss a
+    neighbour, they are found in double precision, too. The result is therefore the same for every backend, block
+    size, number of threads and device.
+
+    Args:
+        points (Tensor): (N, D) float64, see :func:`unit_rows`.
+        k (int): at least 1; with fewer points all of them are neighbours.
+        with_max (bool): also find the distance of the farthest point.
+        backend (str): 'torch', 'faiss' (CPU or GPU, as installed; not with ``with_max``), or 'auto': faiss on CUDA
+            tensors if it has GPUs, else torch, which is as fast.
+
+    Returns:
+        Neighbours: min(k, N) per point.
+
+    Raises:
+        ValueError: if k is smaller than 1 or the backend is unknown.
+        ImportError: if backend is 'faiss' and it is not installed.
+
+    Source: own.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise ValueError(f'k must be an int >= 1, got {k!r}')
+    num_points = len(points)
+    k = min(k, num_points)
+    if num_points == 0:
+        return Neighbours(torch.zeros(0, 0, dtype=torch.int32, device=points.device), points.new_zeros(0, 0),
+                          points.new_zeros(0) if with_max else None)
+    with full_precision():
+        candidates = _find_candidates(points, min(k + _MARGIN, num_points), with_max, backend)
+        ruler = _Ruler.of(points)
+        rows = torch.arange(num_points, device=points.device)
+        indices, sq_dists = nearest_of_candidates(points, rows, candidates.indices, k, ruler.grid)
+        if candidates.indices.shape[1] < num_points:
+            # Points outside of the candidates are at least as far as the farthest candidate, up to rounding.
+            unsure = rows[sq_dists[:, -1] + ruler.error >= candidates.limits]
+            for some in unsure.split(max(1, _VALUES_PER_BLOCK // (8 * num_points))):
+                found = _nearest_by_double_precision(points, some, k, ruler)
+                indices[some], sq_dists[some] = nearest_of_candidates(points, some, found, k, ruler.grid)
+    return Neighbours(indices, sq_dists, candidates.max_sq_dists)
+
+
+@dataclass(frozen=True)
+class _Ruler:
+    """What counts as equal.
+
+    Attributes:
+        sq_norms: (N,) float64.
+        grid: distances that round to the same multiple of it are equal.
+        index_bits: bits that the index of a point needs.
+        error: largest difference of a squared distance in single precision from the exact one.
+    """
+
+    sq_norms: Tensor
+    grid: float
+    index_bits: int
+    error: float
+
+    @classmethod
+    def of(cls, points: Tensor) -> '_Ruler':
+        num_points, num_dims = points.shape
+        sq_norms = points.square().sum(dim=1)
+        largest = sq_norms.max().item() or 1.0
+        index_bits = max(1, (num_points - 1).bit_length())
+        grid = largest * 2.0**-min(_GRID_BITS, 60 - index_bits)  # steps and index fit into 63 bits
+        # Factors are rounded to 2^-24, and so is each of the additions (Higham, Accuracy and Stability, section 3.1).
+        return cls(sq_norms, grid, index_bits, 4 * (num_dims + 8) * 2.0**-24 * largest)
+
+
+def _nearest_by_double_precision(points: Tensor, rows: Tensor, k: int, ruler: _Ruler) -> Tensor:
+    """Candidates (n, c) int32 of points whose neighbours only double precision or the index tells apart."""
+    dots = points[rows] @ points.T  # (n, D) @ (D, N) -> (n, N)
+    steps = ((ruler.sq_norms[rows, None] + ruler.sq_norms - 2 * dots) / ruler.grid).round_().long().clamp_(min=0)
+    keys = (steps << ruler.index_bits) | torch.arange(len(points), device=points.device)
+    keys[torch.arange(len(rows), device=rows.device), rows] = -1
+    return keys.topk(min(k + _MARGIN, len(points)), dim=1, largest=False).indices.int()
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Points among which the neighbours are found.
+
+    Attributes:
+        indices: (N, c) int32, the point itself among them.
+        limits: (N,) float32 squared distance that every other point reaches, in single precision.
+        max_sq_dists: (N,) float64 squared distance of the farthest point, if it was asked for.
+    """
+
+    indices: Tensor
+    limits: Tensor
+    max_sq_dists: Tensor | None
+
+
+def _find_candidates(points: Tensor, num: int, with_max: bool, backend: str) -> _Candidates:
+    if backend not in ('auto', 'faiss', 'torch'):
+        raise ValueError(f"backend must be 'auto', 'faiss' or 'torch', got {backend!r}")
+    if backend == 'faiss' and with_max:
+        raise ValueError("backend 'faiss' finds no farthest points; use 'torch'")
+    max_sq_dists = None
+    if backend == 'faiss' or (backend == 'auto' and points.is_cuda and not with_max and _faiss_has_gpus()):
+        sq_dists, indices = _search_with_faiss(points, num)
+    else:
+        max_sq_dists = points.new_zeros(len(points)) if with_max else None
+        sq_dists, indices = smallest_of_symmetric(_sq_dist_tiles(points, max_sq_dists), len(points), num, points.device)
+    limits, worst = sq_dists.max(dim=1)
+    # A point with many twins may be missing among its own candidates; it takes the place of the farthest.
+    missing = (indices != torch.arange(len(points), device=indices.device)[:, None]).all(dim=1).nonzero().flatten()
+    indices[missing, worst[missing]] = missing.int()
+    return _Candidates(indices, limits, max_sq_dists)
+
+
+def _sq_dist_tiles(points: Tensor, max_sq_dists: Tensor | None) -> Iterator[Tensor]:
+    """Bands (r, N - start) float32 of the upper part of the squared distances; keeps the largest of each row."""
+    single = points.float()
+    sq_norms = single.square().sum(dim=1, keepdim=True)
+    ones = torch.ones_like(sq_norms)
+    left = torch.cat([single, sq_norms, ones], dim=1)
+    right = torch.cat([-2 * single, ones, sq_norms], dim=1)  # left[i] . right[j] = |i|^2 + |j|^2 - 2 i.j
+    num_rows = max(1, _VALUES_PER_BLOCK // len(points))
+    for start in range(0, len(points), num_rows):
+        stop = start + num_rows
+        tile = left[start:stop] @ right[start:].T  # (r, D + 2) @ (D + 2, N - start) -> (r, N - start)
+        if max_sq_dists is not None:
+            torch.maximum(max_sq_dists[start:stop], tile.amax(dim=1), out=max_sq_dists[start:stop])
+            torch.maximum(max_sq_dists[start:], tile.amax(dim=0), out=max_sq_dists[start:])
+        yield tile
+
+
+def _search_with_faiss(points: Tensor, num: int) -> tuple[Tensor, Tensor]:
+    """Squared distances (N, num) float32 and indices (N, num) int32."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise ImportError("backend 'faiss' needs faiss; pip install 'pedsearch[faiss]', or use backend 'torch'"
+                          ) from error
+    single = points.float().cpu().contiguous().numpy()
+    index = faiss.IndexFlatL2(single.shape[1])
+    if points.is_cuda and _faiss_has_gpus():
+        index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), points.device.index or 0, index)
+    index.add(single)
+    sq_dists, indices = (torch.from_numpy(part).to(points.device) for part in index.search(single, num))
+    return sq_dists, indices.int()
+
+
+def _faiss_has_gpus() -> bool:
+    if importlib.util.find_spec('faiss') is None:
+        return False
+    import faiss
+    return getattr(faiss, 'get_num_gpus', lambda: 0)() > 0
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Products in full single precision, whatever the training around them has chosen."""
+    chosen = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('highest')
+    try:
+        with torch.autocast('cuda', enabled=False), torch.autocast('cpu', enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(chosen)

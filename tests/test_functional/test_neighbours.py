@@ -1,0 +1,141 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from pedsearch.functional import neighbours
+from pedsearch.functional.neighbours import check_feats, nearest_neighbours, paired_feats, unit_rows
+from pedsearch.ops import reference_kernels
+
+from ..plain_reciprocal import clustered, neighbour_lists, sq_dists, unit
+
+BACKENDS = ['torch', pytest.param('faiss', marks=pytest.mark.skipif(
+    not neighbours.importlib.util.find_spec('faiss'), reason='needs faiss'))]
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize(('num', 'twins', 'k'), [(60, 0, 7), (60, 20, 5), (5, 0, 9), (1, 0, 3), (40, 0, 1)])
+def test_equals_a_sort_of_all_distances(num, twins, k, backend):
+    feats = clustered(num, twins=twins)
+    found = nearest_neighbours(unit_rows(feats), k, backend=backend)
+    lists = neighbour_lists(unit(feats), k)
+    assert found.indices.tolist() == lists
+    expected = np.take_along_axis(sq_dists(unit(feats)), np.array(lists), axis=1)
+    np.testing.assert_allclose(found.sq_dists, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+@pytest.mark.parametrize('feats', [np.ones((50, 3)), np.zeros((50, 3)), np.eye(40), np.tile(np.eye(3), (20, 1))],
+                         ids=['equal', 'zero', 'equally distant', 'three points'])
+def test_ties_go_by_index(feats, backend):
+    found = nearest_neighbours(unit_rows(feats), 6, backend=backend)
+    assert found.indices.tolist() == neighbour_lists(unit(feats), 6)
+
+
+def test_points_that_single_precision_cannot_tell_apart():
+    angles = np.arange(200) * 1e-6  # float32 resolves their cosines to about 6e-8, their distances differ by 1e-12
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    expected = [sorted(range(200), key=lambda j, i=i: (abs(i - j), j))[:5] for i in range(200)]
+    points = unit_rows(points)
+    coarse = torch.cdist(points.float(), points.float()).topk(5, largest=False).indices.tolist()
+    assert coarse != expected
+    assert nearest_neighbours(points, 5).indices.tolist() == expected
+
+
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_block_size_and_kernels_change_nothing(backend, monkeypatch):
+    points = unit_rows(clustered(150, dims=16, twins=30))
+    whole = nearest_neighbours(points, 9, backend=backend)
+    monkeypatch.setattr(neighbours, '_VALUES_PER_BLOCK', 7 * len(points))
+    blocks = nearest_neighbours(points, 9, backend=backend)
+    with reference_kernels():
+        reference = nearest_neighbours(points, 9, backend=backend)
+    for other in (blocks, reference):
+        assert torch.equal(other.indices, whole.indices)
+        torch.testing.assert_close(other.sq_dists, whole.sq_dists, rtol=0, atol=1e-14)
+
+
+def test_backends_agree():
+    pytest.importorskip('faiss')
+    points = unit_rows(clustered(500, dims=32, twins=100, seed=3))
+    first, second = (nearest_neighbours(points, 12, backend=backend) for backend in ('torch', 'faiss'))
+    assert torch.equal(first.indices, second.indices)
+    assert torch.equal(first.sq_dists, second.sq_dists)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_dtype_is_lifted_before_anything_is_computed(dtype):
+    feats = torch.from_numpy(clustered(80, seed=5)).to(dtype)
+    found = nearest_neighbours(unit_rows(feats), 6)
+    assert found.indices.tolist() == neighbour_lists(unit(feats.double().numpy()), 6)
+
+
+def test_precision_settings_of_a_training_change_nothing():
+    points = unit_rows(clustered(300, dims=64, noise=1.0))
+    plain = nearest_neighbours(points, 10)
+    chosen = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision('medium')
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            inside = nearest_neighbours(points, 10)
+        assert torch.get_float32_matmul_precision() == 'medium'
+    finally:
+        torch.set_float32_matmul_precision(chosen)
+    assert torch.equal(inside.indices, plain.indices)
+
+
+def test_farthest_distance():
+    feats = clustered(70)
+    found = nearest_neighbours(unit_rows(feats), 3, with_max=True)
+    np.testing.assert_allclose(found.max_sq_dists, sq_dists(unit(feats)).max(axis=1), atol=1e-6)
+    assert nearest_neighbours(unit_rows(feats), 3).max_sq_dists is None
+
+
+def test_no_points():
+    found = nearest_neighbours(unit_rows(np.zeros((0, 4))), 3, with_max=True)
+    assert found.indices.shape == found.sq_dists.shape == (0, 0)
+    assert len(found.max_sq_dists) == 0
+
+
+def test_unit_rows():
+    feats = [[3., 4.], [0., 0.], [1e-200, 0.], [1e200, 1e200]]
+    expected = [[.6, .8], [0., 0.], [1., 0.], [.5**.5, .5**.5]]
+    torch.testing.assert_close(unit_rows(feats), torch.tensor(expected, dtype=torch.float64))
+    strided = torch.arange(24.).view(4, 6)[:, ::2]
+    torch.testing.assert_close(unit_rows(strided).norm(dim=1), torch.ones(4, dtype=torch.float64))
+    assert unit_rows(strided).is_contiguous()
+
+
+@pytest.mark.parametrize(('feats', 'error', 'message'), [
+    ([1., 2.], ValueError, r'feats must have shape \(N, D\), got \(2,\)'),
+    (np.zeros((2, 0)), ValueError, r'feats must have shape \(N, D\), got \(2, 0\)'),
+    ([[1., np.nan], [2., 1.], [np.inf, 0.]], ValueError, r'feats must be finite.* in 2 of 3 rows \(first: row 0\)'),
+    ('text', TypeError, 'feats must be an array of numbers, got str'),
+    (torch.zeros(2, 2, dtype=torch.complex64), TypeError, 'feats must hold real numbers, got torch.complex64'),
+])
+def test_features_that_are_none(feats, error, message):
+    with pytest.raises(error, match=message):
+        check_feats(feats)
+
+
+def test_features_of_two_models():
+    with pytest.raises(ValueError, match='must have one number of columns, got 2 and 3; take both from the same model'):
+        paired_feats(np.ones((1, 2)), np.ones((1, 3)))
+
+
+@pytest.mark.parametrize('k', [0, -1, 2.0, True])
+def test_illegal_k(k):
+    with pytest.raises(ValueError, match=f'k must be an int >= 1, got {k}'):
+        nearest_neighbours(unit_rows(np.eye(3)), k)
+
+
+def test_backends_that_do_not_do(monkeypatch):
+    points = unit_rows(np.eye(3))
+    with pytest.raises(ValueError, match="backend must be 'auto', 'faiss' or 'torch', got 'annoy'"):
+        nearest_neighbours(points, 1, backend='annoy')
+    with pytest.raises(ValueError, match="backend 'faiss' finds no farthest points; use 'torch'"):
+        nearest_neighbours(points, 1, backend='faiss', with_max=True)
+    monkeypatch.setitem(sys.modules, 'faiss', None)
+    with pytest.raises(ImportError, match=r"pip install 'pedsearch\[faiss\]', or use backend 'torch'"):
+        nearest_neighbours(points, 1, backend='faiss')
