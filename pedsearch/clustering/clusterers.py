@@ -1,0 +1,113 @@
+"""Clusterers that a config names: features in, pseudo labels out.
+
+Shape legend: N points, D embedding dimensions.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pedsearch.registry import TASK_UTILS
+
+from .adaptive_eps import adaptive_eps
+from .dbscan import dbscan_labels
+from .infomap import infomap_labels
+from .jaccard import jaccard_similarity
+from .kmeans import check_backend, kmeans_labels
+from .settings import check_count, check_eps, check_ratio
+from .similarity_graph import ROUNDING
+
+
+@TASK_UTILS.register_module()
+class DBSCANCluster:
+    """DBSCAN on the k-reciprocal Jaccard distance.
+
+    Args:
+        eps (float | str): radius, in [0, 1), or 'adaptive', see :func:`~pedsearch.clustering.adaptive_eps`.
+            Defaults to 0.6.
+        min_samples (int): neighbours, itself included, that make a core point. Defaults to 4.
+        k1 (int): neighbours, itself included, of the Jaccard distance. Defaults to 30.
+        k2 (int): neighbours, itself included, that are averaged. Defaults to 6.
+        eps_ratio (float | None): share of the distances that an adaptive eps is the mean of, in (0, 1]; goes with
+            ``eps='adaptive'`` only. Defaults to None.
+
+    Raises:
+        ValueError: if a setting is out of range.
+
+    Source: settings of ClusterContrast (Dai et al., ACCV 2022). Deviation: none.
+
+    Example:
+        >>> import numpy as np
+        >>> angles = np.deg2rad([0, 1, 2, 80, 81, 82])
+        >>> DBSCANCluster(min_samples=2, k1=3, k2=1)(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+        array([0, 0, 0, 1, 1, 1])
+    """
+
+    def __init__(self, eps: float | str = 0.6, min_samples: int = 4, k1: int = 30, k2: int = 6,
+                 eps_ratio: float | None = None) -> None:
+        if (eps == 'adaptive') != (eps_ratio is not None):
+            raise ValueError(f"eps='adaptive' and eps_ratio go together, got eps={eps!r}, eps_ratio={eps_ratio!r}")
+        if eps_ratio is None and check_eps(eps).ndim:
+            raise ValueError(f'eps must be one number, got {eps!r}; dbscan_labels takes several')
+        self.eps = eps if eps == 'adaptive' else float(eps)
+        self.eps_ratio = eps_ratio if eps_ratio is None else check_ratio(eps_ratio, 'eps_ratio')
+        self.min_samples = check_count(min_samples, 'min_samples')
+        self.k1, self.k2 = check_count(k1, 'k1'), check_count(k2, 'k2')
+
+    def __call__(self, feats: Any) -> np.ndarray:
+        """Cluster.
+
+        Args:
+            feats (array-like | torch.Tensor): (N, D) features, L2-normalised inside.
+
+        Returns:
+            numpy.ndarray: (N,) int64 labels, -1 = outlier.
+        """
+        if self.eps_ratio is None:
+            needed = max(0.0, 1 - self.eps - 2 * ROUNDING)  # once for the tolerance of eps, once for float32
+            similarity = jaccard_similarity(feats, k1=self.k1, k2=self.k2, min_similarity=needed)
+            return dbscan_labels(similarity, eps=self.eps, min_samples=self.min_samples)
+        similarity = jaccard_similarity(feats, k1=self.k1, k2=self.k2)
+        eps = adaptive_eps(similarity, ratio=self.eps_ratio)
+        return dbscan_labels(similarity, eps=eps, min_samples=self.min_samples)
+
+
+@TASK_UTILS.register_module()
+class InfoMapCluster:
+    """Two-level InfoMap on the links between similar neighbours; needs the package infomap (GPL or AGPL).
+
+    Args: as :func:`~pedsearch.clustering.infomap_labels`.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+
+    def __init__(self, k: int = 15, min_sim: float = 0.5, min_size: int = 5, seed: int = 123) -> None:
+        self.k, self.min_sim = check_count(k, 'k'), check_ratio(min_sim, 'min_sim')
+        self.min_size, self.seed = check_count(min_size, 'min_size'), check_count(seed, 'seed')
+
+    def __call__(self, feats: Any) -> np.ndarray:
+        """Cluster ``feats`` (N, D); returns labels (N,) int64, -1 = outlier."""
+        return infomap_labels(feats, k=self.k, min_sim=self.min_sim, min_size=self.min_size, seed=self.seed)
+
+
+@TASK_UTILS.register_module()
+class KMeansCluster:
+    """k-means; every point belongs to a cluster.
+
+    Args: as :func:`~pedsearch.clustering.kmeans_labels`.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+
+    def __init__(self, num_clusters: int, seed: int = 0, num_iters: int = 25, num_starts: int = 1,
+                 backend: str = 'auto') -> None:
+        self.num_clusters, self.seed = check_count(num_clusters, 'num_clusters'), check_count(seed, 'seed', at_least=0)
+        self.num_iters, self.num_starts = check_count(num_iters, 'num_iters'), check_count(num_starts, 'num_starts')
+        self.backend = check_backend(backend)
+
+    def __call__(self, feats: Any) -> np.ndarray:
+        """Cluster ``feats`` (N, D); returns labels (N,) int64."""
+        return kmeans_labels(feats, self.num_clusters, seed=self.seed, num_iters=self.num_iters,
+                             num_starts=self.num_starts, backend=self.backend)

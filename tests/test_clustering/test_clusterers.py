@@ -1,0 +1,115 @@
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from pedsearch.clustering import (
+    DBSCANCluster,
+    InfoMapCluster,
+    KMeansCluster,
+    adaptive_eps,
+    clusterers,
+    dbscan_labels,
+    infomap_labels,
+    jaccard_similarity,
+    kmeans_labels,
+)
+from pedsearch.registry import TASK_UTILS
+
+from .test_infomap import FakeInfomap
+from .test_kmeans import groups
+
+
+def overlapping_groups():
+    """So close to one another that the settings matter."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((12, 8)).repeat(7, axis=0) + .6 * rng.standard_normal((84, 8))
+
+
+@pytest.mark.parametrize('settings', [
+    {}, {'eps': .45, 'min_samples': 2}, {'eps': .3, 'k1': 8, 'k2': 2}, {'eps': 0}, {'eps': .999},
+    {'eps': np.float32(.5), 'k1': np.int64(10)}])
+def test_dbscan_of_the_jaccard_graph(settings):
+    feats = overlapping_groups()
+    full = {'eps': .6, 'min_samples': 4, 'k1': 30, 'k2': 6, **settings}
+    expected = dbscan_labels(jaccard_similarity(feats, k1=full['k1'], k2=full['k2']), eps=full['eps'],
+                             min_samples=full['min_samples'])
+    clusterer = TASK_UTILS.build({'type': 'DBSCANCluster', **settings})
+    for same in (feats, torch.tensor(feats), feats.tolist()):
+        labels = clusterer(same)
+        assert labels.dtype == np.int64
+        assert (labels == expected).all()
+
+
+@pytest.mark.parametrize('ratio', [.01, .05, .2])
+def test_dbscan_with_an_adaptive_radius(ratio):
+    feats = overlapping_groups()
+    similarity = jaccard_similarity(feats)
+    expected = dbscan_labels(similarity, eps=adaptive_eps(similarity, ratio=ratio), min_samples=4)
+    labels = TASK_UTILS.build({'type': 'DBSCANCluster', 'eps': 'adaptive', 'eps_ratio': ratio})(feats)
+    assert (labels == expected).all()
+
+
+def test_clear_groups_are_found():
+    feats, order = groups(num_groups=5, size=12)
+    for clusterer in (DBSCANCluster(k1=12), DBSCANCluster('adaptive', k1=12, eps_ratio=.25),
+                      KMeansCluster(5, num_starts=10, backend='sklearn')):
+        labels = clusterer(feats)
+        assert len(set(zip(labels.tolist(), order.tolist()))) == 5
+        assert set(labels.tolist()) == set(range(5))
+
+
+@pytest.mark.parametrize('num', [0, 1, 3])
+def test_few_points(num):
+    """Fewer than ``min_samples``: all are outliers."""
+    assert DBSCANCluster()(np.ones((num, 4))).tolist() == [-1] * num
+
+
+def test_infomap(monkeypatch):
+    module = ModuleType('infomap')
+    module.Infomap = lambda args: FakeInfomap(args, returns_result=True)
+    monkeypatch.setitem(sys.modules, 'infomap', module)
+    feats = overlapping_groups()
+    for settings in ({}, {'k': 4, 'min_sim': .8}, {'min_size': 2, 'min_sim': .9, 'seed': 3}):
+        labels = TASK_UTILS.build({'type': 'InfoMapCluster', **settings})(feats)
+        assert (labels == infomap_labels(feats, **settings)).all()
+    assert (labels >= 0).any()
+
+
+def test_every_setting_of_infomap_arrives(monkeypatch):
+    monkeypatch.setattr(clusterers, 'infomap_labels', lambda feats, **settings: settings)
+    assert InfoMapCluster(3, .25, 7, 9)(None) == {'k': 3, 'min_sim': .25, 'min_size': 7, 'seed': 9}
+
+
+def test_kmeans():
+    feats = overlapping_groups()
+    settings = {'seed': 5, 'num_iters': 2, 'num_starts': 2, 'backend': 'sklearn'}
+    labels = TASK_UTILS.build({'type': 'KMeansCluster', 'num_clusters': 12, **settings})(feats)
+    assert (labels == kmeans_labels(feats, 12, **settings)).all()
+
+
+@pytest.mark.parametrize(('settings', 'text'), [
+    ({'type': 'DBSCANCluster', 'eps': 1.2}, r'eps must be in \[0, 1\), got 1.2'),
+    ({'type': 'DBSCANCluster', 'eps': [.5, .6]}, r'^eps must be one number, got \[0.5, 0.6\]; dbscan_labels takes several$'),
+    ({'type': 'DBSCANCluster', 'eps': 'auto'}, "eps must be a number or a sequence of numbers, got 'auto'"),
+    ({'type': 'DBSCANCluster', 'eps': 'adaptive'}, "^eps='adaptive' and eps_ratio go together, got eps='adaptive', eps_ratio=None$"),
+    ({'type': 'DBSCANCluster', 'eps_ratio': .1}, "eps='adaptive' and eps_ratio go together, got eps=0.6, eps_ratio=0.1"),
+    ({'type': 'DBSCANCluster', 'eps': 'adaptive', 'eps_ratio': 2}, r'eps_ratio must be in \(0, 1\], got 2.0'),
+    ({'type': 'DBSCANCluster', 'min_samples': 0}, 'min_samples must be an int >= 1, got 0'),
+    ({'type': 'DBSCANCluster', 'k1': 2.}, 'k1 must be an int >= 1, got 2.0'),
+    ({'type': 'DBSCANCluster', 'k2': True}, 'k2 must be an int >= 1, got True'),
+    ({'type': 'InfoMapCluster', 'k': 0}, 'k must be an int >= 1, got 0'),
+    ({'type': 'InfoMapCluster', 'min_sim': 1.5}, r'min_sim must be in \(0, 1\], got 1.5'),
+    ({'type': 'InfoMapCluster', 'min_size': 0}, 'min_size must be an int >= 1, got 0'),
+    ({'type': 'InfoMapCluster', 'seed': 'x'}, "seed must be an int >= 1, got 'x'"),
+    ({'type': 'KMeansCluster', 'num_clusters': 0}, 'num_clusters must be an int >= 1, got 0'),
+    ({'type': 'KMeansCluster', 'num_clusters': 3, 'seed': -1}, 'seed must be an int >= 0, got -1'),
+    ({'type': 'KMeansCluster', 'num_clusters': 3, 'num_iters': 0}, 'num_iters must be an int >= 1, got 0'),
+    ({'type': 'KMeansCluster', 'num_clusters': 3, 'num_starts': 0}, 'num_starts must be an int >= 1, got 0'),
+    ({'type': 'KMeansCluster', 'num_clusters': 3, 'backend': 'gpu'}, "backend must be one of .*, got 'gpu'"),
+])
+def test_settings_are_checked_at_once(settings, text):
+    with pytest.raises(ValueError, match=text):
+        TASK_UTILS.build(settings)
