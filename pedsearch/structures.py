@@ -4,7 +4,8 @@ Shape legend: n boxes of one image, q query boxes of one image, D embedding dime
 """
 
 from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
+from mmengine.structures import BaseDataElement, InstanceData
+from torch import Tensor
 
 UNLABELED = -1
 """``pid`` of a person without identity. Every dataset maps its private code to this one at load time."""
@@ -42,3 +43,28 @@ class SearchDataSample(DetDataSample):
     @query_instances.deleter
     def query_instances(self) -> None:
         del self._query_instances
+
+
+class ReIDDataSample(BaseDataElement):
+    """One image that shows one person, cropped.
+
+    Fields:
+
+    * ``feat`` (after ``predict``): (D,) floating point; need not be normalised.
+
+    Metainfo: ``sample_idx`` (int, place in the dataset, which tells repeated samples), ``img_path``, ``pid`` (int,
+    :data:`UNLABELED` without identity), ``camid`` (int, -1 for unknown), ``is_query`` (bool, test only: searched for,
+    or part of the gallery).
+    """
+
+    @property
+    def feat(self) -> Tensor:
+        return self._feat
+
+    @feat.setter
+    def feat(self, value: Tensor) -> None:
+        self.set_field(value, '_feat', dtype=Tensor)
+
+    @feat.deleter
+    def feat(self) -> None:
+        del self._feat

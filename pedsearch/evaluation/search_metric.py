@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from pedsearch.functional import ContextMatching, evaluate_detection, evaluate_search
 from pedsearch.functional.arrays import as_array
 from pedsearch.functional.gallery import check_duplicates
+from pedsearch.functional.refinement import Refinement
 from pedsearch.functional.settings import check_flag, check_iou_thr, check_threshold, check_topk
 from pedsearch.registry import METRICS
 
@@ -33,7 +34,8 @@ class PersonSearchMetric(BaseMetric):
     :func:`pedsearch.functional.evaluate_detection`.
 
     Keys: of the first protocol ``mAP`` and ``top{k}``; of any other ``mAP_{name}``, ``top{k}_{name}``; with
-    ``cross_camera`` the same with ``_cross_camera``, with ``random_control`` ``mAP_control``, ``top{k}_control``;
+    ``cross_camera`` the same with ``_cross_camera``, with ``rerank`` ``_rerank``, with ``query_expansion`` ``_aqe``,
+    with ``random_control`` ``mAP_control``, ``top{k}_control``;
     ``det_recall``, ``det_AP``, ``det_recall_labelled``. All in [0, 1].
 
     Args:
@@ -41,6 +43,9 @@ class PersonSearchMetric(BaseMetric):
         topk (Sequence[int]): which top-k accuracies to report.
         score_weighted (bool): rank by ``score * similarity``.
         cbgm (dict, optional): ``dict(k1, k2, aggregate='max')`` turns on context matching.
+        rerank (dict, optional): settings of :func:`pedsearch.functional.k_reciprocal_rerank`, ``dict()`` for its own:
+            also evaluate with re-ranking, without context matching.
+        query_expansion (dict, optional): settings of :func:`pedsearch.functional.average_query_expansion`, likewise.
         duplicates (str): what to do with an image that a gallery names twice: 'dedup', 'dicl' or 'seqnet'.
         det_score_thr (float): score threshold of the detection metrics.
         iou_thr (float): overlap threshold of the detection metrics, in (0, 1].
@@ -65,6 +70,8 @@ class PersonSearchMetric(BaseMetric):
                  topk: Sequence[int] = (1, 5, 10),
                  score_weighted: bool = False,
                  cbgm: Mapping | None = None,
+                 rerank: Mapping | None = None,
+                 query_expansion: Mapping | None = None,
                  duplicates: str = 'dedup',
                  det_score_thr: float = 0.5,
                  iou_thr: float = 0.5,
@@ -78,6 +85,7 @@ class PersonSearchMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if cbgm is not None:
             ContextMatching.from_dict(cbgm)
+        Refinement.of(rerank, query_expansion)
         if dump is not None and not (isinstance(dump, (str, os.PathLike)) and Path(dump).suffix == '.json'):
             raise ValueError(f'dump must be the path of a .json file or None, got {dump!r}')
         if isinstance(control_seed, bool) or not isinstance(control_seed, int) or control_seed < 0:
@@ -88,6 +96,7 @@ class PersonSearchMetric(BaseMetric):
             score_weighted=check_flag(score_weighted, 'score_weighted'),
             cbgm=cbgm,
             duplicates=check_duplicates(duplicates))
+        self.refinements = dict(_rerank=dict(rerank=rerank), _aqe=dict(query_expansion=query_expansion))
         self.detection_settings = dict(
             score_thr=check_threshold(det_score_thr, 'det_score_thr'), iou_thr=check_iou_thr(iou_thr))
         self.cross_camera = check_flag(cross_camera, 'cross_camera')
@@ -148,6 +157,10 @@ class PersonSearchMetric(BaseMetric):
                 control_detections, control_features = _randomize(detections, features, self.control_seed)
                 searches['_control'] = (control_detections, build_queries(name, protocol, control_features),
                                         {**self.search_settings, 'cbgm': None})
+            for key, refinement in self.refinements.items():
+                if None not in refinement.values():
+                    settings = {**self.search_settings, 'cbgm': None, **refinement}
+                    searches[f'{suffix}{key}'] = (detections, queries, settings)
             for key, (searched, asked, settings) in searches.items():
                 evaluations[key] = evaluate_search(searched, asked, **settings)
                 for record, entry in zip(evaluations[key]['per_query'], protocol):

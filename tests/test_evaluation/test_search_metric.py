@@ -73,7 +73,8 @@ def run(samples, protocols, size=NUM_IMAGES, batch=5, **kwargs):
     return metric.evaluate(size)
 
 
-EVERYTHING = {'cbgm': {'k1': 3, 'k2': 2}, 'cross_camera': True, 'random_control': True, 'score_weighted': True}
+EVERYTHING = {'cbgm': {'k1': 3, 'k2': 2}, 'cross_camera': True, 'random_control': True, 'score_weighted': True,
+              'rerank': {'k1': 4, 'k2': 2}, 'query_expansion': {'k': 2}}
 
 
 def on_one_of_two_processes(rank, world_size, order, repeat):
@@ -84,6 +85,25 @@ def on_one_of_two_processes(rank, world_size, order, repeat):
 
 
 # ---- values -------------------------------------------------------------------------------------------------------
+
+def test_refined_results_stand_beside_the_plain_ones():
+    samples, protocols = scenes()
+    detections = {data.img_id: tuple(data.pred_instances[key].float() for key in ('bboxes', 'scores', 'embeds'))
+                  for data in samples}
+    features = {int(query_id): (embed, None) for data in samples
+                for query_id, embed in zip(data.query_instances.query_ids, data.query_instances.embeds)}
+    plain = run(samples, protocols)
+    metrics = run(samples, protocols, rerank={'k1': 4, 'k2': 2}, query_expansion={'k': 2})
+    assert {key: metrics[key] for key in plain} == plain
+    for name, protocol in protocols.items():
+        queries = build_queries(name, protocol, features)
+        suffix = '' if name == next(iter(protocols)) else f'_{name}'
+        for key, settings in (('rerank', {'rerank': {'k1': 4, 'k2': 2}}), ('aqe', {'query_expansion': {'k': 2}})):
+            expected = evaluate_search(detections, queries, **settings)
+            assert metrics[f'search/mAP{suffix}_{key}'] == expected['mAP']
+            assert metrics[f'search/top1{suffix}_{key}'] == expected['top1']
+    assert metrics['search/mAP_rerank'] != metrics['search/mAP']
+
 
 def test_metric_equals_the_functions():
     samples, protocols = scenes()
@@ -109,7 +129,8 @@ def test_settings_reach_the_functions():
     metrics = run(samples, protocols, **EVERYTHING, score_thr=.6, topk=(2, ), det_score_thr=.99, prefix='test')
     assert metrics['test/det_recall'] < run(samples, protocols)['search/det_recall']
     assert {key for key in metrics if 'top' in key} == {
-        f'test/top2{suffix}' for suffix in ('', '_G6', '_control', '_cross_camera', '_G6_cross_camera')}
+        f'test/top2{suffix}' for suffix in ('', '_G6', '_control', '_cross_camera', '_G6_cross_camera', '_rerank',
+                                            '_G6_rerank', '_aqe', '_G6_aqe')}
 
 
 def test_a_dataset_with_cross_camera_galleries_needs_no_second_ones():
@@ -208,6 +229,8 @@ def test_table_and_warning_are_logged(caplog):
     ({'topk': [0]}, ValueError, 'topk must be a sequence of ints >= 1'),
     ({'cbgm': {'k1': 3}}, ValueError, 'cbgm must have the keys k1, k2'),
     ({'cbgm': 'max'}, TypeError, 'cbgm must be a dict'),
+    ({'rerank': {'k1': 0}}, ValueError, 'rerank: k1 must be an int >= 1, got 0'),
+    ({'query_expansion': {'n': 3}}, ValueError, r"query_expansion must be a dict with some of .* got \['n'\]"),
     ({'dump': 'results.pkl'}, ValueError, "dump must be the path of a .json file or None, got 'results.pkl'"),
     ({'dump': 3}, ValueError, 'dump must be the path of a .json file or None, got 3'),
     ({'score_thr': 'x'}, ValueError, "score_thr must be a number, got 'x'"),
