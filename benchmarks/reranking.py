@@ -1,0 +1,96 @@
+"""Time k-reciprocal re-ranking against the plain dense formula, and at the size of MSMT17.
+
+    python benchmarks/reranking.py                       # 800 queries x 4,000 gallery items against the dense formula
+    python benchmarks/reranking.py --size msmt17         # 11,659 x 82,161, 512-d, ours only
+    python benchmarks/reranking.py --kernels reference
+
+The plain formula is the published one as code bases share it: all (Q + G)^2 distances, a full sort of every row, and
+Python loops over items.
+"""
+
+import argparse
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from jaccard import make_feats, peak_memory, timed
+
+from pedsearch.functional import k_reciprocal_rerank
+from pedsearch.ops import native_library, reference_kernels
+
+SIZES = {'small': (800, 4000), 'market1501': (3368, 15913), 'msmt17': (11659, 82161)}
+K1, K2, LAMBDA = 20, 6, 0.3
+
+
+def plain_rerank(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """(Q, G) float32 with dense matrices."""
+    feats = np.concatenate([query, gallery])
+    num, num_query = len(feats), len(query)
+    original = np.maximum(2 - 2 * feats @ feats.T, 0)
+    original = original / original.max(axis=1, keepdims=True)
+    ranking = np.argsort(original, axis=1)
+    weights = np.zeros_like(original)
+
+    def mutual(i: int, k: int) -> np.ndarray:
+        nearest = ranking[i, :k + 1]
+        return nearest[(ranking[nearest, :k + 1] == i).any(axis=1)]
+
+    for i in range(num):
+        members = expanded = mutual(i, K1)
+        for candidate in members:
+            friends = mutual(candidate, round(K1 / 2))
+            if len(np.intersect1d(friends, members)) > 2 / 3 * len(friends):
+                expanded = np.append(expanded, friends)
+        expanded = np.unique(expanded)
+        values = np.exp(-original[i, expanded])
+        weights[i, expanded] = values / values.sum()
+    averaged = np.zeros_like(weights)
+    for i in range(num):
+        averaged[i] = weights[ranking[i, :K2]].mean(axis=0)
+    holders = [np.flatnonzero(averaged[:, column]) for column in range(num)]
+    distances = np.zeros((num_query, num), dtype=np.float32)
+    for i in range(num_query):
+        shared = np.zeros(num, dtype=np.float32)
+        for column in np.flatnonzero(averaged[i]):
+            rows = holders[column]
+            shared[rows] += np.minimum(averaged[i, column], averaged[rows, column])
+        distances[i] = 1 - shared / (2 - shared)
+    return ((1 - LAMBDA) * distances + LAMBDA * original[:num_query])[:, num_query:]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--size', choices=SIZES, default='small', help='all but small: without the dense formula')
+    parser.add_argument('--dims', type=int, default=512)
+    parser.add_argument('--kernels', choices=['native', 'reference'], default='native')
+    parser.add_argument('--min-ratio', type=float, default=20.0)
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+
+    if args.kernels == 'native' and native_library(torch.device('cpu')) is None:
+        raise SystemExit('native kernels are not built; run python -m pedsearch.ops.build, or use --kernels reference')
+    num_query, num_gallery = SIZES[args.size]
+    feats = make_feats(num_query + num_gallery, args.dims, args.seed, per_id=20)
+    query, gallery = feats[:num_query], feats[num_query:]
+    print(f'{num_query} queries x {num_gallery} gallery items, {args.dims}-d, {args.kernels} kernels, '
+          f'{torch.get_num_threads()} threads, k1={K1}, k2={K2}, lambda={LAMBDA}')
+    with reference_kernels() if args.kernels == 'reference' else nullcontext():
+        k_reciprocal_rerank(query[:50], gallery[:200])  # threads and libraries get ready
+        before = peak_memory()
+        ours, our_time = timed(k_reciprocal_rerank, query, gallery, k1=K1, k2=K2, lambda_value=LAMBDA)
+    print(f'{our_time:.2f} s, peak memory {peak_memory():.2f} GiB (+{peak_memory() - before:.2f}, of which the result '
+          f'{ours.nbytes / 2**30:.2f})', flush=True)
+    if args.size != 'small':
+        return
+    plain, plain_time = timed(plain_rerank, query, gallery)
+    difference, ratio = np.abs(ours - plain).max(), plain_time / our_time
+    print(f'dense formula {plain_time:.1f} s, ratio {ratio:.1f}, peak memory {peak_memory():.2f} GiB, '
+          f'largest difference {difference:.1e}')
+    if difference > 1e-5:
+        raise SystemExit(f'results differ by {difference:.1e}')
+    if ratio < args.min_ratio:
+        raise SystemExit(f'expected a ratio of at least {args.min_ratio}, got {ratio:.1f}')
+
+
+if __name__ == '__main__':
+    main()
