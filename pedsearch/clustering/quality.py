@@ -3,7 +3,6 @@
 Shape legend: N points.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -48,10 +47,8 @@ def clustering_quality(labels: Any, identities: Any) -> dict[str, float]:
                'num_clusters': len(np.unique(labels[clustered]))}
     if len(labels):
         singletons = noise_to_singletons(labels)
-        with warnings.catch_warnings():  # it takes more classes than half the samples for a mistake; here it is not
-            warnings.filterwarnings('ignore', message='The number of unique classes is greater than 50%')
-            quality['ari'] = float(adjusted_rand_score(identities, singletons))
-            quality['nmi'] = float(normalized_mutual_info_score(identities, singletons))
+        quality['ari'] = float(adjusted_rand_score(identities, singletons))
+        quality['nmi'] = float(normalized_mutual_info_score(identities, singletons))
         quality['outlier_share'] = float(1 - clustered.mean())
     if clustered.any():
         quality['purity'] = _purity(labels[clustered], identities[clustered])

@@ -1,11 +1,8 @@
 """Person search on the mmengine Runner: gather, evaluate every protocol of the dataset, log, dump."""
 
-import json
 import logging
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +16,7 @@ from pedsearch.functional.refinement import Refinement
 from pedsearch.functional.settings import check_flag, check_iou_thr, check_threshold, check_topk
 from pedsearch.registry import METRICS
 
+from .json_dump import check_dump, write_json
 from .search_protocol import QueryFeatures, build_queries, other_camera_queries, random_embeds
 
 
@@ -86,8 +84,6 @@ class PersonSearchMetric(BaseMetric):
         if cbgm is not None:
             ContextMatching.from_dict(cbgm)
         Refinement.of(rerank, query_expansion)
-        if dump is not None and not (isinstance(dump, (str, os.PathLike)) and Path(dump).suffix == '.json'):
-            raise ValueError(f'dump must be the path of a .json file or None, got {dump!r}')
         if isinstance(control_seed, bool) or not isinstance(control_seed, int) or control_seed < 0:
             raise ValueError(f'control_seed must be an int >= 0, got {control_seed!r}')
         self.search_settings = dict(
@@ -102,7 +98,7 @@ class PersonSearchMetric(BaseMetric):
         self.cross_camera = check_flag(cross_camera, 'cross_camera')
         self.random_control = check_flag(random_control, 'random_control')
         self.control_seed = control_seed
-        self.dump = dump
+        self.dump = check_dump(dump)
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping]) -> None:
         """Keep what the evaluation needs of each image, as float32 NumPy arrays."""
@@ -206,11 +202,7 @@ def write_dump(path: str, images: Mapping[int, Mapping], evaluations: Mapping[st
         images=[dict(img_id=img_id, img_path=record['img_path'], camid=record['camid'])
                 for img_id, record in images.items()],
         evaluations={suffix.lstrip('_') or 'primary': result['per_query'] for suffix, result in evaluations.items()})
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    partial.write_text(json.dumps(content), encoding='utf-8')
-    os.replace(partial, path)
+    write_json(path, content)
 
 
 def _record(sample: Mapping) -> dict[str, Any]:

@@ -6,14 +6,13 @@ P true matches of one block, D embedding dimensions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pedsearch.ops import positive_ranks, smallest_per_row
+from pedsearch.ops import positive_ranks
 
 from .distance_blocks import FeatDistances, GivenDistances
 from .match_lists import MatchLists, RowLists
@@ -176,8 +175,7 @@ def _find_best(block: Tensor, junk: RowLists, num_best: int) -> tuple[np.ndarray
         return best, values
     indptr, junk_columns = junk
     wanted = min(num_best + int(np.diff(indptr).max()), block.shape[1])
-    find = smallest_per_row if block.dtype == torch.float32 else partial(torch.topk, dim=1, largest=False)
-    limits = find(block, wanted)[0].amax(dim=1, keepdim=True)
+    limits = block.topk(wanted, dim=1, largest=False).values[:, -1:]
     near = block <= limits  # at least `wanted` in each row, more if some are equal
     near[_row_of_entries(indptr), junk_columns] = False
     rows, columns = near.nonzero(as_tuple=True)

@@ -9,11 +9,10 @@ from .pattern_sq_distances import pattern_sq_distances
 from .positive_ranks import positive_ranks
 from .reciprocal_sets import reciprocal_sets
 from .smallest_of_symmetric import smallest_of_symmetric
-from .smallest_per_row import smallest_per_row
 from .sparse_product import sparse_product
 from .sparse_rows import SparseRows
 
 __all__ = [
     'SparseRows', 'native_library', 'nearest_of_candidates', 'pattern_sq_distances', 'positive_ranks',
-    'reciprocal_sets', 'reference_kernels', 'smallest_of_symmetric', 'smallest_per_row', 'sparse_product'
+    'reciprocal_sets', 'reference_kernels', 'smallest_of_symmetric', 'sparse_product'
 ]

@@ -18,7 +18,7 @@ from pedsearch.clustering import (
 )
 from pedsearch.registry import TASK_UTILS
 
-from .test_infomap import FakeInfomap
+from .test_infomap import FakeInfomap, on_circle
 from .test_kmeans import groups
 
 
@@ -50,6 +50,16 @@ def test_dbscan_with_an_adaptive_radius(ratio):
     expected = dbscan_labels(similarity, eps=adaptive_eps(similarity, ratio=ratio), min_samples=4)
     labels = TASK_UTILS.build({'type': 'DBSCANCluster', 'eps': 'adaptive', 'eps_ratio': ratio})(feats)
     assert (labels == expected).all()
+
+
+@pytest.mark.parametrize(('degrees', 'settings', 'expected'), [
+    ((0, 10, 25, 90, 100, 180), {'eps': .5, 'min_samples': 2, 'k2': 2}, [0, 0, 0, 1, 1, -1]),  # dicl.md O-5 and O-6
+    ((0, 10, 25, 90, 100, 180), {'eps': .7, 'min_samples': 2, 'k2': 2}, [0, 0, 0, 1, 1, 1]),
+    ((0, 10, 25, 90, 100, 180), {'eps': .7, 'min_samples': 4, 'k2': 2}, [-1] * 6),
+    ((0, 9, 20, 90, 100, 112), {'eps': .6, 'min_samples': 2, 'k2': 1}, [0, 0, 0, 1, 1, 1]),  # gcl.md T21
+])
+def test_six_directions(degrees, settings, expected):
+    assert DBSCANCluster(k1=3, **settings)(on_circle(*degrees)).tolist() == expected
 
 
 def test_clear_groups_are_found():

@@ -67,10 +67,10 @@ def test_a_library_of_other_sources_is_not_loaded(monkeypatch, tmp_path):
 @needs_kernels
 def test_arguments_that_a_kernel_cannot_take():
     library = native_library(CPU)
-    with pytest.raises(ValueError, match=r'smallest_per_row needs contiguous tensors on cpu, got strides \(1, 3\)'):
-        library.call('smallest_per_row', torch.ones(4, 3).T)
+    with pytest.raises(ValueError, match=r'pattern_sq_distances needs contiguous tensors on cpu, got strides \(1, 3\)'):
+        library.call('pattern_sq_distances', torch.ones(4, 3).T)
     with pytest.raises(ValueError, match=r'needs contiguous tensors on cpu, got strides \(1,\) on meta'):
-        library.call('smallest_per_row', torch.ones(4, device='meta'))
+        library.call('pattern_sq_distances', torch.ones(4, device='meta'))
 
 
 class Failing:
