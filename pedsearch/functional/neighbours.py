@@ -4,7 +4,8 @@ Shape legend: N points, n some of them, r rows of one tile, D dimensions, k neig
 """
 
 import importlib.util
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ from pedsearch.ops import nearest_of_candidates, smallest_of_symmetric
 
 from .arrays import as_array
 
-_VALUES_PER_BLOCK = 2**25  # 128 MiB of float32
+_VALUES_PER_TILE = 2**24  # 64 MiB of float32
+_VALUES_PER_BLOCK = 2**22  # 32 MiB of float64
 _MARGIN = 8
 _GRID_BITS = 40
 
@@ -28,12 +30,16 @@ class Neighbours:
     Attributes:
         indices (Tensor): (N, k) int32.
         sq_dists (Tensor): (N, k) float64 squared distances.
-        max_sq_dists (Tensor | None): (N,) float64 squared distance of the farthest point, if it was asked for.
     """
 
     indices: Tensor
     sq_dists: Tensor
-    max_sq_dists: Tensor | None = None
+
+
+TileReader = Callable[[int, Tensor], None]
+"""Is shown squared distances as they are computed: ``start`` and a tile (r, N - start) float32 with the distances of
+the points ``start`` to ``start + r`` to those from ``start`` on. Rounding may make them negative, and the memory of a
+tile is used again."""
 
 
 def unit_rows(feats: Any, name: str = 'feats') -> Tensor:
@@ -49,13 +55,12 @@ def unit_rows(feats: Any, name: str = 'feats') -> Tensor:
     Raises:
         ValueError: if the shape is wrong or a value is not finite.
     """
-    feats = check_feats(feats, name).double()
-    if len(feats) == 0:
-        return feats
-    largest = feats.abs().amax(dim=1, keepdim=True)  # first to 1: the squares of huge and tiny values leave the range
-    feats = feats / torch.where(largest > 0, largest, 1)
-    norms = feats.norm(dim=1, keepdim=True)
-    return feats / torch.where(norms > 0, norms, 1)
+    feats = check_feats(feats, name)
+    rows = torch.empty(feats.shape, dtype=torch.float64, device=feats.device).copy_(feats)
+    for order in (math.inf, 2):  # first the largest value to 1: squares of huge and tiny ones leave the range
+        norms = torch.linalg.vector_norm(rows, order, dim=1, keepdim=True) if len(rows) else rows[:, :1]
+        rows.div_(torch.where(norms > 0, norms, 1))
+    return rows
 
 
 def check_feats(feats: Any, name: str = 'feats') -> Tensor:
@@ -72,8 +77,8 @@ def check_feats(feats: Any, name: str = 'feats') -> Tensor:
         raise TypeError(f'{name} must hold real numbers, got {feats.dtype}')
     if feats.ndim != 2 or (feats.shape[1] == 0 and len(feats)):
         raise ValueError(f'{name} must have shape (N, D), got {tuple(feats.shape)}; stack one feature a row')
-    if feats.is_floating_point():
-        bad = ~torch.isfinite(feats).all(dim=1)
+    if feats.is_floating_point() and len(feats):
+        bad = ~torch.isfinite(torch.linalg.vector_norm(feats, math.inf, dim=1))
         if bad.any():
             raise ValueError(f'{name} must be finite, got NaN or infinity in {int(bad.sum())} of {len(feats)} rows '
                              f'(first: row {int(bad.int().argmax())}); look for an overflow in the model')
@@ -93,7 +98,8 @@ def paired_feats(query_feats: Any, gallery_feats: Any) -> tuple[Tensor, Tensor]:
     return query, gallery.to(query.device)
 
 
-def nearest_neighbours(points: Tensor, k: int, *, with_max: bool = False, backend: str = 'auto') -> Neighbours:
+def nearest_neighbours(points: Tensor, k: int, *, backend: str = 'auto',
+                       read_tile: TileReader | None = None) -> Neighbours:
     """The k nearest points of each point among all of them, itself included, by Euclidean distance.
 
     The point itself comes first, then the others by distance, equally distant ones by index. Candidates are found in
@@ -105,15 +111,15 @@ def nearest_neighbours(points: Tensor, k: int, *, with_max: bool = False, backen
     Args:
         points (Tensor): (N, D) float64, see :func:`unit_rows`.
         k (int): at least 1; with fewer points all of them are neighbours.
-        with_max (bool): also find the distance of the farthest point.
-        backend (str): 'torch', 'faiss' (CPU or GPU, as installed; not with ``with_max``), or 'auto': faiss on CUDA
-            tensors if it has GPUs, else torch, which is as fast.
+        backend (str): 'torch', 'faiss' (CPU or GPU, as installed), or 'auto': faiss on CUDA tensors if it has GPUs,
+            else torch, which is faster on a CPU.
+        read_tile (TileReader, optional): is shown all distances on the way; with the backend 'torch' only.
 
     Returns:
         Neighbours: min(k, N) per point.
 
     Raises:
-        ValueError: if k is smaller than 1 or the backend is unknown.
+        ValueError: if k is smaller than 1, or the backend is unknown or shows no tiles.
         ImportError: if backend is 'faiss' and it is not installed.
 
     Source: own.
@@ -123,20 +129,19 @@ def nearest_neighbours(points: Tensor, k: int, *, with_max: bool = False, backen
     num_points = len(points)
     k = min(k, num_points)
     if num_points == 0:
-        return Neighbours(torch.zeros(0, 0, dtype=torch.int32, device=points.device), points.new_zeros(0, 0),
-                          points.new_zeros(0) if with_max else None)
+        return Neighbours(torch.zeros(0, 0, dtype=torch.int32, device=points.device), points.new_zeros(0, 0))
     with full_precision():
-        candidates = _find_candidates(points, min(k + _MARGIN, num_points), with_max, backend)
+        candidates = _find_candidates(points, min(k + _MARGIN, num_points), backend, read_tile)
         ruler = _Ruler.of(points)
         rows = torch.arange(num_points, device=points.device)
         indices, sq_dists = nearest_of_candidates(points, rows, candidates.indices, k, ruler.grid)
         if candidates.indices.shape[1] < num_points:
             # Points outside of the candidates are at least as far as the farthest candidate, up to rounding.
             unsure = rows[sq_dists[:, -1] + ruler.error >= candidates.limits]
-            for some in unsure.split(max(1, _VALUES_PER_BLOCK // (8 * num_points))):
+            for some in unsure.split(max(1, _VALUES_PER_BLOCK // num_points)):
                 found = _nearest_by_double_precision(points, some, k, ruler)
                 indices[some], sq_dists[some] = nearest_of_candidates(points, some, found, k, ruler.grid)
-    return Neighbours(indices, sq_dists, candidates.max_sq_dists)
+    return Neighbours(indices, sq_dists)
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ class _Ruler:
     @classmethod
     def of(cls, points: Tensor) -> '_Ruler':
         num_points, num_dims = points.shape
-        sq_norms = points.square().sum(dim=1)
+        sq_norms = torch.linalg.vector_norm(points, dim=1).square_()
         largest = sq_norms.max().item() or 1.0
         index_bits = max(1, (num_points - 1).bit_length())
         grid = largest * 2.0**-min(_GRID_BITS, 60 - index_bits)  # steps and index fit into 63 bits
@@ -182,46 +187,46 @@ class _Candidates:
     Attributes:
         indices: (N, c) int32, the point itself among them.
         limits: (N,) float32 squared distance that every other point reaches, in single precision.
-        max_sq_dists: (N,) float64 squared distance of the farthest point, if it was asked for.
     """
 
     indices: Tensor
     limits: Tensor
-    max_sq_dists: Tensor | None
 
 
-def _find_candidates(points: Tensor, num: int, with_max: bool, backend: str) -> _Candidates:
+def _find_candidates(points: Tensor, num: int, backend: str, read_tile: TileReader | None) -> _Candidates:
     if backend not in ('auto', 'faiss', 'torch'):
         raise ValueError(f"backend must be 'auto', 'faiss' or 'torch', got {backend!r}")
-    if backend == 'faiss' and with_max:
-        raise ValueError("backend 'faiss' finds no farthest points; use 'torch'")
-    max_sq_dists = None
-    if backend == 'faiss' or (backend == 'auto' and points.is_cuda and not with_max and _faiss_has_gpus()):
+    if backend == 'faiss' and read_tile is not None:
+        raise ValueError("backend 'faiss' has no tiles to read; use 'torch'")
+    if backend == 'faiss' or (backend == 'auto' and points.is_cuda and read_tile is None and _faiss_has_gpus()):
         sq_dists, indices = _search_with_faiss(points, num)
     else:
-        max_sq_dists = points.new_zeros(len(points)) if with_max else None
-        sq_dists, indices = smallest_of_symmetric(_sq_dist_tiles(points, max_sq_dists), len(points), num, points.device)
+        sq_dists, indices = smallest_of_symmetric(_sq_dist_tiles(points, read_tile), len(points), num, points.device)
     limits, worst = sq_dists.max(dim=1)
     # A point with many twins may be missing among its own candidates; it takes the place of the farthest.
     missing = (indices != torch.arange(len(points), device=indices.device)[:, None]).all(dim=1).nonzero().flatten()
     indices[missing, worst[missing]] = missing.int()
-    return _Candidates(indices, limits, max_sq_dists)
+    return _Candidates(indices, limits)
 
 
-def _sq_dist_tiles(points: Tensor, max_sq_dists: Tensor | None) -> Iterator[Tensor]:
-    """Bands (r, N - start) float32 of the upper part of the squared distances; keeps the largest of each row."""
-    single = points.float()
-    sq_norms = single.square().sum(dim=1, keepdim=True)
-    ones = torch.ones_like(sq_norms)
-    left = torch.cat([single, sq_norms, ones], dim=1)
-    right = torch.cat([-2 * single, ones, sq_norms], dim=1)  # left[i] . right[j] = |i|^2 + |j|^2 - 2 i.j
-    num_rows = max(1, _VALUES_PER_BLOCK // len(points))
-    for start in range(0, len(points), num_rows):
-        stop = start + num_rows
-        tile = left[start:stop] @ right[start:].T  # (r, D + 2) @ (D + 2, N - start) -> (r, N - start)
-        if max_sq_dists is not None:
-            torch.maximum(max_sq_dists[start:stop], tile.amax(dim=1), out=max_sq_dists[start:stop])
-            torch.maximum(max_sq_dists[start:], tile.amax(dim=0), out=max_sq_dists[start:])
+def _sq_dist_tiles(points: Tensor, read_tile: TileReader | None) -> Iterator[Tensor]:
+    """Bands (r, N - start) float32 of the upper part of the squared distances."""
+    num_points, num_dims = points.shape
+    left = points.new_ones(num_points, num_dims + 2, dtype=torch.float32)
+    left[:, :num_dims] = points
+    left[:, -2] = torch.linalg.vector_norm(left[:, :num_dims], dim=1).square_()
+    right = left.clone()
+    right[:, :num_dims] *= -2
+    right[:, -2], right[:, -1] = 1, left[:, -2]  # left[i] . right[j] = |i|^2 + |j|^2 - 2 i.j
+    # Low tiles waste little of the square on the diagonal, high ones make better products.
+    num_rows = max(1, min(num_points, _VALUES_PER_TILE // num_points, max(256, num_points // 8)))
+    memory = left.new_empty(num_rows * num_points)  # the same for all tiles: fresh pages cost as much as products
+    for start in range(0, num_points, num_rows):
+        stop = min(start + num_rows, num_points)
+        tile = memory[:(stop - start) * (num_points - start)].view(stop - start, num_points - start)
+        torch.mm(left[start:stop], right[start:].T, out=tile)  # (r, D + 2) @ (D + 2, N - start) -> (r, N - start)
+        if read_tile is not None:
+            read_tile(start, tile)
         yield tile
 
 

@@ -10,7 +10,7 @@ from pedsearch.ops import SparseRows, pattern_sq_distances, reciprocal_sets, spa
 
 from .neighbours import Neighbours
 
-_VALUES_PER_CHUNK = 2**22
+_VALUES_PER_CHUNK = 2**18
 
 
 def half_list(k: int) -> int:

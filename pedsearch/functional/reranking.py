@@ -1,20 +1,20 @@
 """Re-ranking of a gallery by k-reciprocal neighbours.
 
-Shape legend: Q queries, G gallery items, N = Q + G, D dimensions, q queries of one block.
+Shape legend: Q queries, G gallery items, N = Q + G, D dimensions, r rows of one tile.
 """
 
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .neighbours import full_precision, nearest_neighbours, paired_feats, unit_rows
+from .neighbours import nearest_neighbours, paired_feats, unit_rows
 from .reciprocal import half_list, jaccard_overlap, reciprocal_encoding
 from .similarity import DistinctRows
 
-_VALUES_PER_BLOCK = 2**24  # 64 MiB of float32
 VARIANTS = ('zhong', 'zhong_pow4', 'faiss')
 
 
@@ -90,42 +90,48 @@ def rerank_points(points: Tensor, num_queries: int, settings: RerankSettings) ->
     """Re-ranked distances (Q, G) float32 of points (N, D) float64 as they are, the queries first."""
     scaled = settings.variant != 'faiss'
     power = 2 if settings.variant == 'zhong_pow4' else 1
-    neighbours = nearest_neighbours(points, settings.k1 + scaled, with_max=scaled)
-    scales = _positive(neighbours.max_sq_dists) if scaled else None
-    encoding = reciprocal_encoding(points, neighbours, k_half=half_list(settings.k1), k2=settings.k2, scales=scales,
-                                   power=power)
+    original = _OriginalDistances(points, num_queries)
+    neighbours = nearest_neighbours(points, settings.k1 + scaled, backend='torch', read_tile=original.read_tile)
+    encoding = reciprocal_encoding(points, neighbours, k_half=half_list(settings.k1), k2=settings.k2,
+                                   scales=original.largest.double() if scaled else None, power=power)
     queries, gallery = encoding.rows(0, num_queries), encoding.rows(num_queries, len(points))
     overlap = jaccard_overlap(queries, gallery)  # (Q, G)
+    dist, weight = original.sq_dists(), settings.lambda_value
     if scaled:
-        dist = _sq_dists(points, num_queries)
-        dist.div_(scales[:num_queries, None].float()).pow_(power)
+        dist.div_(original.largest[:num_queries, None]).pow_(power)
     else:
-        dist = _sq_dists(points, num_queries).div_(2)
-    weight = settings.lambda_value
+        dist.div_(2)
     dist.mul_(weight).add_(1 - weight)
     dist[overlap.row_of_entries(), overlap.indices.long()] -= (1 - weight) * overlap.values
     return dist.clamp_(min=0)
 
 
-def _sq_dists(points: Tensor, num_queries: int) -> Tensor:
-    """(Q, G) float32 squared distances, computed in blocks of queries."""
-    single = points.float()
-    sq_norms = single.square().sum(dim=1)
-    query, gallery, gallery_norms = single[:num_queries], single[num_queries:], sq_norms[num_queries:]
-    sq_dists = single.new_empty(num_queries, len(gallery))
-    distinct = DistinctRows.of(gallery.cpu().numpy())  # equal items get equal distances
-    if distinct.inverse is not None:
-        gallery, inverse = (torch.from_numpy(part).to(points.device) for part in (distinct.rows, distinct.inverse))
-    step = max(1, _VALUES_PER_BLOCK // sq_dists.shape[1])
-    with full_precision():
-        for rows in torch.arange(num_queries, device=points.device).split(step):
-            dots = query[rows] @ gallery.T  # (q, D) @ (D, G) -> (q, G)
-            if distinct.inverse is not None:
-                dots = dots[:, inverse]
-            sq_dists[rows] = torch.add(gallery_norms, dots, alpha=-2).add_(sq_norms[rows, None]).clamp_(min=0)
-    return sq_dists
+class _OriginalDistances:
+    """What re-ranking needs of all squared distances, read while the neighbours are searched."""
 
+    def __init__(self, points: Tensor, num_queries: int) -> None:
+        self.points, self.num_queries = points, num_queries
+        self.dist = points.new_empty(num_queries, len(points) - num_queries, dtype=torch.float32)  # (Q, G)
+        self.farthest = points.new_zeros(len(points), dtype=torch.float32)  # (N,)
 
-def _positive(scales: Tensor) -> Tensor:
-    """Scales with 1 for 0: where all points coincide every distance is 0, whatever divides it."""
-    return torch.where(scales > 0, scales, 1)
+    def read_tile(self, start: int, tile: Tensor) -> None:
+        stop = start + len(tile)
+        for rows, largest in ((slice(start, stop), tile.amax(dim=1)), (slice(start, None), tile.amax(dim=0))):
+            self.farthest[rows] = torch.maximum(self.farthest[rows], largest)
+        if start < self.num_queries:
+            stop = min(stop, self.num_queries)
+            self.dist[start:stop] = tile[:stop - start, self.num_queries - start:]
+
+    @property
+    def largest(self) -> Tensor:
+        """(N,) float32; 1 where all points coincide, so that their distances stay 0."""
+        return torch.where(self.farthest > 0, self.farthest, 1)
+
+    def sq_dists(self) -> Tensor:
+        """(Q, G) float32, equal for equal gallery items: tiles round them differently."""
+        gallery = DistinctRows.of(self.points[self.num_queries:].cpu().numpy())
+        if gallery.inverse is not None:
+            first = np.unique(gallery.inverse, return_index=True)[1][gallery.inverse]  # (G,)
+            twins = np.flatnonzero(first != np.arange(len(first)))
+            self.dist[:, torch.from_numpy(twins)] = self.dist[:, torch.from_numpy(first[twins])]
+        return self.dist.clamp_(min=0)

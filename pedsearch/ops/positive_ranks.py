@@ -42,7 +42,7 @@ def positive_ranks(dist: Tensor, pos_indptr: Tensor, pos_indices: Tensor, junk_i
     _check(dist, pos_indptr, pos_indices, 'pos')
     _check(dist, junk_indptr, junk_indices, 'junk')
     dist = dist.contiguous()
-    library = native_library(dist.device) if dist.device.type == 'cpu' else None
+    library = native_library(dist.device)
     if library is None or not len(pos_indices):
         return _reference(dist, pos_indptr, pos_indices, junk_indptr, junk_indices)
     ranks = torch.empty_like(pos_indices, memory_format=torch.contiguous_format)

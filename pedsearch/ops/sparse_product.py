@@ -18,7 +18,7 @@ def sparse_product(left: SparseRows, right: SparseRows, combine: str = 'times', 
                    dtype: torch.dtype = torch.float64) -> SparseRows:
     """``C[i, j] = sum over l of combine(left[i, l], right[l, j])`` over the l that both store.
 
-    Sums are double precision and run over l in rising order (CUDA: in any order).
+    Sums are double precision and run over l in rising order (the torch reference on CUDA: in any order).
 
     Args:
         left: (n, l) with float64 values > 0.

@@ -47,7 +47,8 @@ def test_points_that_single_precision_cannot_tell_apart():
 def test_block_size_and_kernels_change_nothing(backend, monkeypatch):
     points = unit_rows(clustered(150, dims=16, twins=30))
     whole = nearest_neighbours(points, 9, backend=backend)
-    monkeypatch.setattr(neighbours, '_VALUES_PER_BLOCK', 7 * len(points))
+    for name in ('_VALUES_PER_TILE', '_VALUES_PER_BLOCK'):
+        monkeypatch.setattr(neighbours, name, 7 * len(points))
     blocks = nearest_neighbours(points, 9, backend=backend)
     with reference_kernels():
         reference = nearest_neighbours(points, 9, backend=backend)
@@ -85,17 +86,23 @@ def test_precision_settings_of_a_training_change_nothing():
     assert torch.equal(inside.indices, plain.indices)
 
 
-def test_farthest_distance():
-    feats = clustered(70)
-    found = nearest_neighbours(unit_rows(feats), 3, with_max=True)
-    np.testing.assert_allclose(found.max_sq_dists, sq_dists(unit(feats)).max(axis=1), atol=1e-6)
-    assert nearest_neighbours(unit_rows(feats), 3).max_sq_dists is None
+def test_tiles_show_all_distances(monkeypatch):
+    feats = clustered(700)
+    seen = np.full((700, 700), np.nan)
+
+    def read_tile(start, tile):
+        rows = slice(start, start + len(tile))
+        seen[rows, start:] = tile
+        seen[start:, rows] = tile.T
+
+    monkeypatch.setattr(neighbours, '_VALUES_PER_TILE', 700 * 90)
+    nearest_neighbours(unit_rows(feats), 3, read_tile=read_tile)
+    np.testing.assert_allclose(seen, sq_dists(unit(feats)), atol=1e-5)
 
 
 def test_no_points():
-    found = nearest_neighbours(unit_rows(np.zeros((0, 4))), 3, with_max=True)
+    found = nearest_neighbours(unit_rows(np.zeros((0, 4))), 3)
     assert found.indices.shape == found.sq_dists.shape == (0, 0)
-    assert len(found.max_sq_dists) == 0
 
 
 def test_unit_rows():
@@ -134,8 +141,8 @@ def test_backends_that_do_not_do(monkeypatch):
     points = unit_rows(np.eye(3))
     with pytest.raises(ValueError, match="backend must be 'auto', 'faiss' or 'torch', got 'annoy'"):
         nearest_neighbours(points, 1, backend='annoy')
-    with pytest.raises(ValueError, match="backend 'faiss' finds no farthest points; use 'torch'"):
-        nearest_neighbours(points, 1, backend='faiss', with_max=True)
+    with pytest.raises(ValueError, match="backend 'faiss' has no tiles to read; use 'torch'"):
+        nearest_neighbours(points, 1, backend='faiss', read_tile=print)
     monkeypatch.setitem(sys.modules, 'faiss', None)
     with pytest.raises(ImportError, match=r"pip install 'pedsearch\[faiss\]', or use backend 'torch'"):
         nearest_neighbours(points, 1, backend='faiss')

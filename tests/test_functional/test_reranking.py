@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedsearch.functional import k_reciprocal_rerank, reranking
+from pedsearch.functional import k_reciprocal_rerank, neighbours
 from pedsearch.functional.reranking import RerankSettings, rerank_points
 from pedsearch.ops import reference_kernels
 
@@ -59,7 +59,7 @@ def test_equal_gallery_items_get_equal_distances():
 def test_blocks_change_nothing(monkeypatch):
     feats = clustered(90)
     whole = k_reciprocal_rerank(feats[:30], feats[30:], k1=6, k2=2)
-    monkeypatch.setattr(reranking, '_VALUES_PER_BLOCK', 60 * 4)
+    monkeypatch.setattr(neighbours, '_VALUES_PER_TILE', 90 * 7)
     np.testing.assert_allclose(k_reciprocal_rerank(feats[:30], feats[30:], k1=6, k2=2), whole, atol=1e-6)
 
 

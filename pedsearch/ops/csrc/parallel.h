@@ -1,4 +1,5 @@
-// Threads for the CPU kernels: each worker takes the next free chunk of rows until none is left.
+// Threads for the CPU kernels: each worker takes the next free chunk of rows until none is left. With OpenMP they are
+// torch's own threads, which otherwise spin for a while after its operators and take the cores from ours.
 #pragma once
 
 #include <algorithm>
@@ -51,8 +52,12 @@ int run_workers(int64_t size, int64_t grain, int64_t threads, const Worker& work
       status = kOutOfMemory;
     }
   };
+  const int64_t useful = std::max<int64_t>(1, std::min(threads, (size + grain - 1) / grain));
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(int(useful))
+  guarded();
+#else
   std::vector<std::thread> others;
-  const int64_t useful = std::min(threads, (size + grain - 1) / grain);
   try {
     for (int64_t i = 1; i < useful; ++i) others.emplace_back(guarded);
   } catch (const std::system_error&) {
@@ -60,6 +65,7 @@ int run_workers(int64_t size, int64_t grain, int64_t threads, const Worker& work
   }
   guarded();
   for (auto& thread : others) thread.join();
+#endif
   return status;
 }
 

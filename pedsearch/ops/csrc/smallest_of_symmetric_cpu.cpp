@@ -1,22 +1,35 @@
 // The smallest values of each row of a symmetric matrix, from its upper tiles alone.
+#include "bits.h"
 #include "parallel.h"
 
 namespace {
 
 constexpr int64_t kStride = 64;
 
+// One bit for each of 64 bytes that are 0 or 1.
+inline uint64_t pack_flags(const uint8_t* flags) {
+  uint64_t bits = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    uint64_t eight = 0;
+    for (int64_t j = 0; j < 8; ++j) eight |= uint64_t{flags[8 * i + j]} << (8 * j);
+    bits |= (eight * 0x0102040810204080u >> 56) << (8 * i);  // the product moves byte j to bit 56 + j
+  }
+  return bits;
+}
+
+// Which of 64 values are below a limit, or each below its own.
 PEDSEARCH_VECTOR_CLONES
-bool any_below(const float* values, float limit) {
-  int found = 0;
-  for (int64_t i = 0; i < kStride; ++i) found |= values[i] < limit;
-  return found != 0;
+uint64_t bits_below(const float* values, float limit) {
+  uint8_t flags[kStride], any = 0;
+  for (int64_t i = 0; i < kStride; ++i) any |= flags[i] = values[i] < limit;
+  return any ? pack_flags(flags) : 0;
 }
 
 PEDSEARCH_VECTOR_CLONES
-bool any_below_own(const float* values, const float* limits) {
-  int found = 0;
-  for (int64_t i = 0; i < kStride; ++i) found |= values[i] < limits[i];
-  return found != 0;
+uint64_t bits_below_own(const float* values, const float* limits) {
+  uint8_t flags[kStride], any = 0;
+  for (int64_t i = 0; i < kStride; ++i) any |= flags[i] = values[i] < limits[i];
+  return any ? pack_flags(flags) : 0;
 }
 
 // Lists (., capacity) of the smallest values so far. A full list drops all but its k smallest, and from then on admits
@@ -67,14 +80,13 @@ extern "C" int smallest_of_symmetric(const float* tile, int64_t rows, int64_t co
       for (int64_t r = begin; r < end; ++r) {
         const float* line = tile + r * cols;
         const int64_t row = start + r;
-        auto collect = [&](int64_t first, int64_t last) {
-          for (int64_t c = first; c < last; ++c)
-            if (line[c] < limits[row]) lists.push(row, line[c], int32_t(start + c), scratch);
+        auto push_if_below = [&](int64_t c) {
+          if (line[c] < limits[row]) lists.push(row, line[c], int32_t(start + c), scratch);
         };
         int64_t c = 0;
         for (; c + kStride <= cols; c += kStride)
-          if (any_below(line + c, limits[row])) collect(c, c + kStride);
-        collect(c, cols);
+          pedsearch::for_each_bit(bits_below(line + c, limits[row]), [&](int64_t bit) { push_if_below(c + bit); });
+        for (; c < cols; ++c) push_if_below(c);
       }
   });
   if (status) return status;
@@ -85,14 +97,14 @@ extern "C" int smallest_of_symmetric(const float* tile, int64_t rows, int64_t co
     for (int64_t begin, end; chunks.next(begin, end);)
       for (int64_t r = 0; r < rows; ++r) {
         const float* line = tile + r * cols;
-        auto collect = [&](int64_t first, int64_t last) {
-          for (int64_t c = first; c < last; ++c)
-            if (line[c] < limits[start + c]) lists.push(start + c, line[c], int32_t(start + r), scratch);
+        auto push_if_below = [&](int64_t c) {
+          if (line[c] < limits[start + c]) lists.push(start + c, line[c], int32_t(start + r), scratch);
         };
         int64_t c = rows + begin;
         for (; c + kStride <= rows + end; c += kStride)
-          if (any_below_own(line + c, limits + start + c)) collect(c, c + kStride);
-        collect(c, rows + end);
+          pedsearch::for_each_bit(bits_below_own(line + c, limits + start + c),
+                                  [&](int64_t bit) { push_if_below(c + bit); });
+        for (; c < rows + end; ++c) push_if_below(c);
       }
   });
 }

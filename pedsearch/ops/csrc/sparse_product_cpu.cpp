@@ -1,5 +1,5 @@
 // Product of two sparse matrices whose terms are combined by multiplication or by minimum.
-
+#include "bits.h"
 #include "parallel.h"
 
 namespace {
@@ -21,21 +21,10 @@ class ColumnSet {
   template <class Visit>
   void drain(const Visit& visit) {
     for (size_t i = 0; i < words_.size(); ++i)
-      for (uint64_t word = std::exchange(words_[i], 0); word; word &= word - 1)
-        visit(int32_t(i << 6) + lowest_bit(word));
+      pedsearch::for_each_bit(std::exchange(words_[i], 0), [&](int64_t bit) { visit(int32_t((i << 6) + bit)); });
   }
 
  private:
-  static int32_t lowest_bit(uint64_t word) {
-#if defined(__GNUC__)
-    return __builtin_ctzll(word);
-#else
-    int32_t bit = 0;
-    for (; !(word & 1); word >>= 1) ++bit;
-    return bit;
-#endif
-  }
-
   std::vector<uint64_t> words_;
 };
 
@@ -116,7 +105,7 @@ extern "C" int sparse_product(const int64_t* left_indptr, const int32_t* left_in
   return for_each_row(left, right, rows, cols, minimum, threads, [=](RowProduct& product, int64_t row) {
     int64_t place = counts[row];
     product.row(row, [&](int32_t col, double sum) {
-      if (sum < floor) return;
+      if (floor > 0 && !(sum >= floor)) return;
       indices[place] = col;
       if (single)
         static_cast<float*>(values)[place] = float(sum);
