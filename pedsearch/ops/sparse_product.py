@@ -9,8 +9,7 @@ from torch import Tensor
 from .native import native_library
 from .sparse_rows import SparseRows, exclusive_sum
 
-_TERMS_PER_CHUNK = 2**22
-_SUMS_PER_CHUNK = 2**22
+_TERMS_PER_CHUNK = 2**18
 COMBINE = {'times': torch.mul, 'minimum': torch.minimum}
 
 
@@ -52,29 +51,25 @@ def _reference(left: SparseRows, right: SparseRows, combine: str, floor: float, 
     device = left.values.device
     row_terms = right.indptr.diff()[left.indices]  # terms that each entry of left has part in
     terms_before = exclusive_sum(row_terms)[left.indptr]  # (n + 1,)
-    max_rows = max(1, _SUMS_PER_CHUNK // max(1, right.num_cols))
-    counts, indices, values = [torch.zeros(0, dtype=torch.int64, device=device)], [], []
+    counts = torch.zeros(left.num_rows, dtype=torch.int64, device=device)
+    indices, values = [torch.zeros(0, dtype=torch.int32, device=device)], [torch.zeros(0, dtype=dtype, device=device)]
     start = 0
     while start < left.num_rows:
         limit = terms_before[start] + _TERMS_PER_CHUNK
-        stop = int(torch.searchsorted(terms_before, limit, right=True)) - 1
-        stop = min(max(stop, start + 1), start + max_rows, left.num_rows)
+        stop = max(start + 1, int(torch.searchsorted(terms_before, limit, right=True)) - 1)
         block = left.rows(start, stop)
-        entries = slice(int(left.indptr[start]), int(left.indptr[stop]))
-        lengths = row_terms[entries]
+        lengths = row_terms[left.indptr[start]:left.indptr[stop]]
         offsets = exclusive_sum(lengths)
-        total = int(offsets[-1])
-        entry = torch.arange(len(lengths), device=device).repeat_interleave(lengths, output_size=total)
-        place = torch.arange(total, device=device) + (right.indptr[block.indices] - offsets[:-1])[entry]
+        entry = torch.arange(len(lengths), device=device).repeat_interleave(lengths)
+        place = torch.arange(len(entry), device=device) + (right.indptr[block.indices] - offsets[:-1])[entry]
         terms = COMBINE[combine](block.values[entry], right.values[place])
-        sums = torch.zeros((stop - start) * right.num_cols, dtype=torch.float64, device=device)
-        sums.index_add_(0, block.row_of_entries()[entry] * right.num_cols + right.indices[place], terms)
-        sums = sums.view(stop - start, right.num_cols)
-        stored = (sums > 0) & (sums >= floor)  # terms are positive
-        counts.append(stored.sum(dim=1))
-        indices.append(stored.nonzero()[:, 1].int())
-        values.append(sums[stored].to(dtype))
+        keys = block.row_of_entries()[entry] * right.num_cols + right.indices[place]
+        keys, group = keys.unique(return_inverse=True)
+        sums = torch.zeros(len(keys), dtype=torch.float64, device=device).index_add_(0, group, terms)
+        if floor > 0:
+            keys, sums = keys[sums >= floor], sums[sums >= floor]
+        counts[start:stop] = torch.bincount(keys // right.num_cols, minlength=stop - start)
+        indices.append((keys % right.num_cols).int())
+        values.append(sums.to(dtype))
         start = stop
-    empty = torch.zeros(0, dtype=torch.int32, device=device)
-    return SparseRows(exclusive_sum(torch.cat(counts)), torch.cat([empty, *indices]),
-                      torch.cat([empty.to(dtype), *values]), right.num_cols)
+    return SparseRows(exclusive_sum(counts), torch.cat(indices), torch.cat(values), right.num_cols)
