@@ -131,13 +131,13 @@ def nearest_neighbours(points: Tensor, k: int, *, backend: str = 'auto',
     if num_points == 0:
         return Neighbours(torch.zeros(0, 0, dtype=torch.int32, device=points.device), points.new_zeros(0, 0))
     with full_precision():
-        candidates = _find_candidates(points, min(k + _MARGIN, num_points), backend, read_tile)
+        candidates, limits = _find_candidates(points, min(k + _MARGIN, num_points), backend, read_tile)
         ruler = _Ruler.of(points)
         rows = torch.arange(num_points, device=points.device)
-        indices, sq_dists = nearest_of_candidates(points, rows, candidates.indices, k, ruler.grid)
-        if candidates.indices.shape[1] < num_points:
+        indices, sq_dists = nearest_of_candidates(points, rows, candidates, k, ruler.grid)
+        if candidates.shape[1] < num_points:
             # Points outside of the candidates are at least as far as the farthest candidate, up to rounding.
-            unsure = rows[sq_dists[:, -1] + ruler.error >= candidates.limits]
+            unsure = rows[sq_dists[:, -1] + ruler.error >= limits]
             for some in unsure.split(max(1, _VALUES_PER_BLOCK // num_points)):
                 found = _nearest_by_double_precision(points, some, k, ruler)
                 indices[some], sq_dists[some] = nearest_of_candidates(points, some, found, k, ruler.grid)
@@ -180,20 +180,12 @@ def _nearest_by_double_precision(points: Tensor, rows: Tensor, k: int, ruler: _R
     return keys.topk(min(k + _MARGIN, len(points)), dim=1, largest=False).indices.int()
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """Points among which the neighbours are found.
+def _find_candidates(points: Tensor, num: int, backend: str, read_tile: TileReader | None) -> tuple[Tensor, Tensor]:
+    """Candidates (N, num) int32 and the limit (N,) that the squared distances of all others reach, in single precision.
 
-    Attributes:
-        indices: (N, c) int32, the point itself among them.
-        limits: (N,) float32 squared distance that every other point reaches, in single precision.
+    A point with many twins may be missing among its own candidates. Then its limit is 0 up to rounding, so that the
+    candidates do not stand.
     """
-
-    indices: Tensor
-    limits: Tensor
-
-
-def _find_candidates(points: Tensor, num: int, backend: str, read_tile: TileReader | None) -> _Candidates:
     if backend not in ('auto', 'faiss', 'torch'):
         raise ValueError(f"backend must be 'auto', 'faiss' or 'torch', got {backend!r}")
     if backend == 'faiss' and read_tile is not None:
@@ -202,11 +194,7 @@ def _find_candidates(points: Tensor, num: int, backend: str, read_tile: TileRead
         sq_dists, indices = _search_with_faiss(points, num)
     else:
         sq_dists, indices = smallest_of_symmetric(_sq_dist_tiles(points, read_tile), len(points), num, points.device)
-    limits, worst = sq_dists.max(dim=1)
-    # A point with many twins may be missing among its own candidates; it takes the place of the farthest.
-    missing = (indices != torch.arange(len(points), device=indices.device)[:, None]).all(dim=1).nonzero().flatten()
-    indices[missing, worst[missing]] = missing.int()
-    return _Candidates(indices, limits)
+    return indices, sq_dists.amax(dim=1)
 
 
 def _sq_dist_tiles(points: Tensor, read_tile: TileReader | None) -> Iterator[Tensor]:

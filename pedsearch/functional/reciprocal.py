@@ -77,5 +77,5 @@ def jaccard_overlap(left: SparseRows, right: SparseRows, min_similarity: float =
     floor = 2 * min_similarity / (1 + min_similarity)
     shared = sparse_product(left, right.transposed(), 'minimum', floor=floor, dtype=torch.float32)
     for part in shared.values.split(_VALUES_PER_CHUNK):  # in place: there may be many
-        part.clamp_(max=1.0).div_(2.0 - part)
+        part.div_(2.0 - part)
     return shared

@@ -33,6 +33,22 @@ def test_ties_go_by_index(feats, backend):
     assert found.indices.tolist() == neighbour_lists(unit(feats), 6)
 
 
+def test_distances_that_differ_by_rounding_only_are_equal():
+    # Around the first point lie pairs at equal distances; a rotation makes rounding differ.
+    rng = np.random.default_rng(0)
+    offsets = rng.standard_normal((40, 11)) * np.linspace(.1, .5, 40)[:, None]
+    sides = rng.permutation(np.repeat([[1.], [-1.]], 40, axis=0).reshape(2, 40), axis=0)
+    points = np.zeros((81, 12))
+    points[0, 0] = 1
+    points[1::2, 1:], points[2::2, 1:] = offsets * sides[0][:, None], offsets * sides[1][:, None]
+    points[1:, 0] = 1
+    points = torch.from_numpy(points @ np.linalg.qr(rng.standard_normal((12, 12)))[0])
+    dists = (points - points[0]).square().sum(dim=1)
+    assert (dists[1::2] != dists[2::2]).any()
+    order = [0, *sorted(range(1, 81), key=lambda j: (np.linalg.norm(offsets[(j - 1) // 2]), j))]
+    assert nearest_neighbours(points, 81).indices[0].tolist() == order
+
+
 def test_points_that_single_precision_cannot_tell_apart():
     angles = np.arange(200) * 1e-6  # float32 resolves their cosines to about 6e-8, their distances differ by 1e-12
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -75,15 +91,18 @@ def test_dtype_is_lifted_before_anything_is_computed(dtype):
 def test_precision_settings_of_a_training_change_nothing():
     points = unit_rows(clustered(300, dims=64, noise=1.0))
     plain = nearest_neighbours(points, 10)
-    chosen = torch.get_float32_matmul_precision()
+    chosen, seen = torch.get_float32_matmul_precision(), []
     try:
         torch.set_float32_matmul_precision('medium')
         with torch.autocast('cpu', dtype=torch.bfloat16):
-            inside = nearest_neighbours(points, 10)
+            inside = nearest_neighbours(points, 10, read_tile=lambda start, tile: seen.append(
+                (torch.get_float32_matmul_precision(), torch.is_autocast_enabled('cpu'))))
+            assert torch.is_autocast_enabled('cpu')
         assert torch.get_float32_matmul_precision() == 'medium'
     finally:
         torch.set_float32_matmul_precision(chosen)
     assert torch.equal(inside.indices, plain.indices)
+    assert set(seen) == {('highest', False)}
 
 
 def test_tiles_show_all_distances(monkeypatch):

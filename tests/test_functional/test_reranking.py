@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pedsearch.functional import k_reciprocal_rerank, neighbours
-from pedsearch.functional.reranking import RerankSettings, rerank_points
+from pedsearch.functional.reranking import RerankSettings, _OriginalDistances, rerank_points
 from pedsearch.ops import reference_kernels
 
 from ..plain_reciprocal import clustered, rerank
@@ -48,6 +48,14 @@ def test_equals_the_dense_formula(settings, power, twins, dtype):
     np.testing.assert_array_equal(tensors, dist)
     with reference_kernels():
         np.testing.assert_allclose(k_reciprocal_rerank(query, gallery, **settings), dist, atol=1e-6)
+
+
+def test_equal_gallery_items_get_equal_distances_however_a_tile_rounds():
+    points = torch.tensor([[1., 0], [0, 1], [.6, .8], [0, 1], [.6, .8]], dtype=torch.float64)
+    original = _OriginalDistances(points, 1)
+    tile = (points[:, None] - points).square().sum(-1).float()
+    original.read_tile(0, tile + 1e-6 * torch.arange(5))
+    assert torch.equal(original.sq_dists(), tile[:1, [1, 2, 1, 2]] + 1e-6 * torch.tensor([1, 2, 1, 2]))
 
 
 def test_equal_gallery_items_get_equal_distances():

@@ -18,9 +18,10 @@ def test_equals_a_sort(k, grid, native):
     generator = torch.Generator().manual_seed(k)
     points = torch.randn(30, 11, generator=generator, dtype=torch.float64)
     points[20:] = points[:10]
+    points[18] = points[8]
     rows = torch.tensor([3, 28, 0, 13, 5])
     candidates = torch.stack([torch.randperm(30, generator=generator)[:9] for _ in rows]).int()
-    candidates[0, 4] = 3 if 3 not in candidates[0].tolist() else candidates[0, 4]
+    candidates[1] = torch.tensor([8, 2, 11, 28, 6, 4, 20, 29, 18])  # 8, 18 and 28 are one point, 28 asks
     if native:
         indices, sq_dists = nearest_of_candidates(points, rows, candidates, k, grid)
     else:
