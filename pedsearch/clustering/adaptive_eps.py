@@ -22,7 +22,7 @@ def adaptive_eps(similarity: Any, *, ratio: float) -> float:
         ratio (float): share of the pairs, in (0, 1]. GCL: 0.002 for Market-1501, 0.0012 for MSMT17.
 
     Returns:
-        float: eps in (0, 1].
+        float: eps in [0, 1]; 0 where no two points differ.
 
     Raises:
         TypeError: if ``similarity`` holds no numbers.
@@ -44,6 +44,8 @@ def adaptive_eps(similarity: Any, *, ratio: float) -> float:
     num_stored = len(sims)
     sims = sims[sims < 1]
     count = num_pairs - (num_stored - len(sims))
+    if count == 0:
+        return 0.0
     selected = round(ratio * count)
     if selected == 0:
         raise ValueError(f'ratio {ratio} selects none of the {count} distances that are not 0; '

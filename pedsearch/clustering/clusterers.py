@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pedsearch.functional.settings import check_count
 from pedsearch.registry import TASK_UTILS
 
 from .adaptive_eps import adaptive_eps
@@ -14,7 +15,7 @@ from .dbscan import dbscan_labels
 from .infomap import infomap_labels
 from .jaccard import jaccard_similarity
 from .kmeans import check_backend, kmeans_labels
-from .settings import check_count, check_eps, check_ratio
+from .settings import check_eps, check_ratio
 from .similarity_graph import ROUNDING
 
 
@@ -68,7 +69,7 @@ class DBSCANCluster:
             similarity = jaccard_similarity(feats, k1=self.k1, k2=self.k2, min_similarity=needed)
             return dbscan_labels(similarity, eps=self.eps, min_samples=self.min_samples)
         similarity = jaccard_similarity(feats, k1=self.k1, k2=self.k2)
-        eps = adaptive_eps(similarity, ratio=self.eps_ratio)
+        eps = min(adaptive_eps(similarity, ratio=self.eps_ratio), np.nextafter(1, 0))  # all distances may be 1
         return dbscan_labels(similarity, eps=eps, min_samples=self.min_samples)
 
 

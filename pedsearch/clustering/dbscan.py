@@ -10,8 +10,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from pedsearch.functional.settings import check_count
+
 from .labels import NOISE, number_by_first_member
-from .settings import check_count, check_eps
+from .settings import check_eps
 from .similarity_graph import ROUNDING, SMALLEST, check_similarity, close_pairs
 
 

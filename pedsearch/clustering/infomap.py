@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from pedsearch.functional.neighbours import nearest_neighbours, unit_rows
+from pedsearch.functional.settings import check_count
 
 from .labels import NOISE, number_by_first_member
-from .settings import check_count, check_ratio
+from .settings import check_ratio
 from .similarity_graph import ROUNDING
 
 

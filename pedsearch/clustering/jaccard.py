@@ -3,13 +3,13 @@
 Shape legend: N features, D dimensions.
 """
 
-from numbers import Integral
 from typing import Any
 
 import scipy.sparse
 
 from pedsearch.functional.neighbours import nearest_neighbours, unit_rows
 from pedsearch.functional.reciprocal import half_list, jaccard_overlap, reciprocal_encoding
+from pedsearch.functional.settings import check_count, check_threshold
 
 
 def jaccard_similarity(feats: Any, *, k1: int = 30, k2: int = 6,
@@ -23,7 +23,7 @@ def jaccard_similarity(feats: Any, *, k1: int = 30, k2: int = 6,
     Args:
         feats (array-like | Tensor): (N, D), any dtype and device; L2-normalised inside (zero rows stay zero).
         k1 (int): neighbours of a point, the point itself among them.
-        k2 (int): neighbours to average over, the point itself among them; 1 for none.
+        k2 (int): neighbours to average over, the point itself among them; 1 for none, at most k1 count.
         min_similarity (float): leave out pairs below it. DBSCAN at ``eps`` needs those from ``1 - eps`` on.
 
     Returns:
@@ -41,12 +41,10 @@ def jaccard_similarity(feats: Any, *, k1: int = 30, k2: int = 6,
         >>> similarity.toarray().round(3).tolist()
         [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    for name, value in (('k1', k1), ('k2', k2)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f'{name} must be an int >= 1, got {value!r}')
-    if not 0 <= min_similarity <= 1:
+    k1, k2 = check_count(k1, 'k1'), check_count(k2, 'k2')
+    if not 0 <= check_threshold(min_similarity, 'min_similarity') <= 1:
         raise ValueError(f'min_similarity must be in [0, 1], got {min_similarity!r}; it is 1 - distance')
     points = unit_rows(feats)
-    neighbours = nearest_neighbours(points, int(k1))
-    encoding = reciprocal_encoding(points, neighbours, k_half=half_list(k1), k2=int(k2))
+    neighbours = nearest_neighbours(points, k1)
+    encoding = reciprocal_encoding(points, neighbours, k_half=half_list(k1), k2=k2)
     return jaccard_overlap(encoding, encoding, min_similarity).to_scipy()

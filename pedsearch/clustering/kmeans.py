@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pedsearch.functional.neighbours import unit_rows
+from pedsearch.functional.settings import check_count
 
 from .labels import number_by_first_member
-from .settings import check_count
 
 BACKENDS = ('auto', 'faiss', 'sklearn')
 

@@ -23,13 +23,6 @@ def check_eps(eps: Any) -> np.ndarray:
     return radii
 
 
-def check_count(value: Any, name: str, at_least: int = 1) -> int:
-    """``value`` as an int; ValueError unless it is one and not below ``at_least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
-        raise ValueError(f'{name} must be an int >= {at_least}, got {value!r}')
-    return int(value)
-
-
 def check_ratio(value: Any, name: str) -> float:
     """``value`` as a float; ValueError unless it is a share of something, in (0, 1]."""
     ratio = check_threshold(value, name)

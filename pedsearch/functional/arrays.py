@@ -20,16 +20,17 @@ def as_array(value: Any, name: str) -> np.ndarray:
     Raises:
         TypeError: if the value does not hold plain numbers.
     """
+    kind = type(value).__name__ + (f' of {value.dtype}' if isinstance(value, (np.ndarray, torch.Tensor)) else '')
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of unequal length
-        array = np.empty(0, dtype=object)
+        value = value.detach().to_dense().cpu()
+        array = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    else:
+        try:
+            array = np.asarray(value)
+        except (ValueError, RuntimeError):  # rows of unequal length; tensors that require gradients
+            array = np.empty(0, dtype=object)
     if array.dtype.kind not in 'biuf':
-        raise TypeError(f'{name} must be an array of numbers, got {type(value).__name__}; '
-                        'pass a NumPy array or a torch tensor')
+        raise TypeError(f'{name} must be an array of numbers, got {kind}; pass a NumPy array or a torch tensor')
     return array
 
 

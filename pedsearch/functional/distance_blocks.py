@@ -104,6 +104,8 @@ class GivenDistances:
             TypeError, ValueError: on another kind or shape.
         """
         if isinstance(dist, Tensor):
+            if dist.is_complex():
+                raise TypeError(f'dist must hold real numbers, got {dist.dtype}')
             dist = dist.detach()
             wide = not dist.is_floating_point() or dist.dtype == torch.float64
         else:

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pedsearch.ops import nearest_of_candidates, smallest_of_symmetric
 
 from .arrays import as_array
+from .settings import check_count
 
 _VALUES_PER_TILE = 2**24  # 64 MiB of float32
 _VALUES_PER_BLOCK = 2**22  # 32 MiB of float64
@@ -71,10 +73,14 @@ def check_feats(feats: Any, name: str = 'feats') -> Tensor:
         ValueError: if the shape is not (N, D) or a value is not finite.
     """
     if not isinstance(feats, Tensor):
-        feats = torch.as_tensor(as_array(feats, name))
+        array = as_array(feats, name)
+        plain = np.float32 if array.dtype.kind == 'f' and array.itemsize <= 4 else np.float64
+        feats = torch.from_numpy(np.require(array, plain, 'CW'))  # a copy only where torch cannot share the memory
     feats = feats.detach()
-    if feats.is_complex():
-        raise TypeError(f'{name} must hold real numbers, got {feats.dtype}')
+    if feats.is_complex() or feats.layout != torch.strided:
+        raise TypeError(f'{name} must be a dense tensor of real numbers, got {feats.layout} of {feats.dtype}')
+    if feats.element_size() == 1:
+        feats = feats.float()
     if feats.ndim != 2 or (feats.shape[1] == 0 and len(feats)):
         raise ValueError(f'{name} must have shape (N, D), got {tuple(feats.shape)}; stack one feature a row')
     if feats.is_floating_point() and len(feats):
@@ -124,24 +130,29 @@ def nearest_neighbours(points: Tensor, k: int, *, backend: str = 'auto',
 
     Source: own.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise ValueError(f'k must be an int >= 1, got {k!r}')
     num_points = len(points)
-    k = min(k, num_points)
+    k = min(check_count(k, 'k'), num_points)
     if num_points == 0:
         return Neighbours(torch.zeros(0, 0, dtype=torch.int32, device=points.device), points.new_zeros(0, 0))
     with full_precision():
-        candidates, limits = _find_candidates(points, min(k + _MARGIN, num_points), backend, read_tile)
-        ruler = _Ruler.of(points)
+        centred = _centred(points)
+        candidates, limits = _find_candidates(centred, min(k + _MARGIN, num_points), backend, read_tile)
+        ruler = _Ruler.of(centred)
         rows = torch.arange(num_points, device=points.device)
         indices, sq_dists = nearest_of_candidates(points, rows, candidates, k, ruler.grid)
         if candidates.shape[1] < num_points:
             # Points outside of the candidates are at least as far as the farthest candidate, up to rounding.
             unsure = rows[sq_dists[:, -1] + ruler.error >= limits]
             for some in unsure.split(max(1, _VALUES_PER_BLOCK // num_points)):
-                found = _nearest_by_double_precision(points, some, k, ruler)
+                found = _nearest_by_double_precision(centred, some, k, ruler)
                 indices[some], sq_dists[some] = nearest_of_candidates(points, some, found, k, ruler.grid)
     return Neighbours(indices, sq_dists)
+
+
+def _centred(points: Tensor) -> Tensor:
+    """Points around 0: products then lose no more than the spread of the points asks for, however far off they lie."""
+    centred = points - points[0]  # exactly 0 where all points are one
+    return centred.sub_(centred.mean(dim=0))
 
 
 @dataclass(frozen=True)

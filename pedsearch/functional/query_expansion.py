@@ -4,13 +4,14 @@ Shape legend: Q queries, G gallery items, N = Q + G, D dimensions, k neighbours,
 """
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .neighbours import nearest_neighbours, paired_feats, unit_rows
+from .settings import check_count
 
 _VALUES_PER_BLOCK = 2**22  # 32 MiB of float64
 
@@ -23,8 +24,7 @@ class ExpansionSettings:
     alpha: float = 3.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.k, bool) or not isinstance(self.k, Integral) or self.k < 1:
-            raise ValueError(f'k must be an int >= 1, got {self.k!r}')
+        check_count(self.k, 'k')
         if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real) or not 0 <= self.alpha < float('inf'):
             raise ValueError(f'alpha must be a number >= 0, got {self.alpha!r}')
 

@@ -16,7 +16,7 @@ from pedsearch.ops import positive_ranks
 
 from .distance_blocks import FeatDistances, GivenDistances
 from .match_lists import MatchLists, RowLists
-from .settings import check_topk
+from .settings import check_count, check_topk
 
 AVERAGE_PRECISIONS = ('step', 'trapezoid')
 _BLOCK_BYTES = 2**26
@@ -107,7 +107,8 @@ def rank_queries(query_feats: Any,
     Args:
         query_feats (array-like | Tensor): (Q, D), any dtype; a tensor's device does the work. Not read if ``dist`` is
             given.
-        gallery_feats (array-like | Tensor): (G, D). Both float64: ranked in double precision, else in single.
+        gallery_feats (array-like | Tensor): (G, D). Both float64: ranked in double precision, else in single, which
+            tells distances above about 1e-3 apart.
         query_pids (array-like): (Q,) int >= 0, -1 for no identity.
         gallery_pids (array-like): (G,) int.
         query_camids (array-like, optional): (Q,) int. Without cameras nothing is junk.
@@ -128,8 +129,7 @@ def rank_queries(query_feats: Any,
     Deviation: equal distances are ordered by gallery index instead of as the sort leaves them.
     """
     ap = check_average_precision(ap)
-    if isinstance(num_best, bool) or not isinstance(num_best, (int, np.integer)) or num_best < 0:
-        raise ValueError(f'num_best must be an int >= 0, got {num_best!r}')
+    num_best = check_count(num_best, 'num_best', at_least=0)
     lists = MatchLists.of(query_pids, gallery_pids, query_camids, gallery_camids)
     if dist is None:
         distances = FeatDistances.of(query_feats, gallery_feats, lists.shape, lists.columns)

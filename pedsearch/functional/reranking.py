@@ -4,7 +4,7 @@ Shape legend: Q queries, G gallery items, N = Q + G, D dimensions, r rows of one
 """
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .neighbours import nearest_neighbours, paired_feats, unit_rows
 from .reciprocal import half_list, jaccard_overlap, reciprocal_encoding
+from .settings import check_count
 from .similarity import DistinctRows
 
 VARIANTS = ('zhong', 'zhong_pow4', 'faiss')
@@ -35,7 +36,7 @@ def k_reciprocal_rerank(query_feats: Any,
         query_feats (array-like | Tensor): (Q, D), any dtype and device; L2-normalised inside.
         gallery_feats (array-like | Tensor): (G, D).
         k1 (int): neighbours, without the point itself.
-        k2 (int): neighbours to average encodings over, with the point itself; 1 for none.
+        k2 (int): neighbours to average encodings over, with the point itself; 1 for none, at most k1 + 1 count.
         lambda_value (float): weight of the original distance, in [0, 1].
         variant (str): 'zhong', the published formula on Euclidean distances; 'zhong_pow4', squared distances passed
             where it expects plain ones, as several code bases do; 'faiss', neighbour lists of k1 with the point itself,
@@ -76,9 +77,7 @@ class RerankSettings:
 
     def __post_init__(self) -> None:
         for name in ('k1', 'k2'):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                raise ValueError(f'{name} must be an int >= 1, got {value!r}')
+            check_count(getattr(self, name), name)
         weight = self.lambda_value
         if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight <= 1:
             raise ValueError(f'lambda_value must be in [0, 1], got {weight!r}; it weighs the original distance')

@@ -33,6 +33,13 @@ def check_topk(topk: Any) -> tuple[int, ...]:
     return tuple(int(k) for k in ranks)
 
 
+def check_count(value: Any, name: str, at_least: int = 1) -> int:
+    """``value`` as an int; ValueError unless it is one and not below ``at_least``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
+        raise ValueError(f'{name} must be an int >= {at_least}, got {value!r}')
+    return int(value)
+
+
 def check_flag(value: Any, name: str) -> bool:
     """``value`` as a bool; ValueError for anything else, for the text 'no' is true."""
     if not isinstance(value, (bool, np.bool_)):

@@ -9,6 +9,7 @@ The library lands beside the sources, or in the user's cache where the installat
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .native import library_folders, library_name, sources
+from .native import SOURCES, library_folders, library_name, sources
 
 # Without fused multiply-add the vector widths, and CUDA, give the same distances to the last bit.
 _CPU_FLAGS = ['-O3', '-std=c++17', '-shared', '-fPIC', '-pthread', '-Wall', '-Wextra', '-ffp-contract=off']
@@ -27,13 +28,13 @@ class BuildError(RuntimeError):
     """The kernels could not be compiled; the message is one line and, after it, the compiler's own."""
 
 
-def find_compiler(variable: str, names: Sequence[str]) -> str:
-    """Path of the compiler that the environment variable names, or of the first of ``names`` that exists."""
+def find_compiler(variable: str, names: Sequence[str]) -> list[str]:
+    """The command that the environment variable names (``ccache g++``), or the first of ``names`` that exists."""
     named = os.environ.get(variable)
-    for name in [named] if named else names:
-        path = shutil.which(name)
+    for command in [shlex.split(named)] if named else [[name] for name in names]:
+        path = shutil.which(command[0])
         if path:
-            return path
+            return [path, *command[1:]]
     raise BuildError(f'expected a compiler ({named or ", ".join(names)}) on PATH, found none; install one or name it '
                      f'in {variable}')
 
@@ -52,21 +53,27 @@ def build(device_type: str = 'cpu', arch: Sequence[str] = ('80', '90')) -> Path:
         BuildError: without a compiler, or if it fails.
     """
     if device_type == 'cuda':
-        command = [find_compiler('NVCC', ['nvcc']), *_CUDA_FLAGS]
+        command = [*find_compiler('NVCC', ['nvcc']), *_CUDA_FLAGS]
         command += [f'-gencode=arch=compute_{number},code=sm_{number}' for number in arch]
         command += [f'-gencode=arch=compute_{arch[-1]},code=compute_{arch[-1]}']
     else:
-        command = [find_compiler('CXX', ['c++', 'g++', 'clang++']), *_CPU_FLAGS]
+        command = [*find_compiler('CXX', ['c++', 'g++', 'clang++']), *_CPU_FLAGS]
         if _compiles([*command, '-fopenmp']):
             command.append('-fopenmp')
     units = [str(path) for path in sources(device_type) if path.suffix in ('.cpp', '.cu')]
     target = _writable_folder() / library_name(device_type)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         made = Path(scratch) / target.name
-        done = subprocess.run([*command, *units, '-o', str(made)], capture_output=True, text=True)
+        done = _run([*command, *units, '-o', str(made)])
         if done.returncode:
             raise BuildError(f'{command[0]} failed with exit status {done.returncode}:\n{done.stderr}')
+        if not made.is_file():
+            raise BuildError(f'{command[0]} ended well but wrote no library; is it a compiler?')
         os.replace(made, target)
+    if target.parent == SOURCES.parent / 'lib':  # a user's cache may serve other versions
+        for other in target.parent.glob(f'pedsearch_{device_type}_*.so'):
+            if other != target:
+                other.unlink(missing_ok=True)
     return target
 
 
@@ -75,8 +82,14 @@ def _compiles(command: Sequence[str]) -> bool:
     with tempfile.TemporaryDirectory() as scratch:
         unit = Path(scratch) / 'empty.cpp'
         unit.write_text('extern "C" int empty() { return 0; }\n')
-        done = subprocess.run([*command, str(unit), '-o', str(unit.with_suffix('.so'))], capture_output=True)
-    return done.returncode == 0
+        return _run([*command, str(unit), '-o', str(unit.with_suffix('.so'))]).returncode == 0
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess:
+    try:
+        return subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise BuildError(f'{command[0]} cannot be run ({error})') from error
 
 
 def _writable_folder() -> Path:

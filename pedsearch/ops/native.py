@@ -37,6 +37,7 @@ class NativeLibrary:
 
     def __init__(self, path: Path, device_type: str) -> None:
         self.functions = ctypes.CDLL(str(path))
+        _ = self.functions.sparse_product  # AttributeError from a library that lacks the kernels
         self.device_type = device_type
 
     def call(self, name: str, *args: Tensor | int | float | None) -> None:
@@ -96,13 +97,12 @@ def reference_kernels() -> Iterator[None]:
 def _load(device_type: str) -> NativeLibrary | None:
     for folder in library_folders():
         path = folder / library_name(device_type)
-        if path.exists():
+        if os.path.isfile(path):  # False, too, where the folder may not be read
             try:
                 return NativeLibrary(path, device_type)
-            except OSError as error:
-                warnings.warn(f'{path} cannot be loaded ({error}); pedsearch goes on with slower torch code. Build it '
-                              f'again: {BUILD_COMMANDS[device_type]}', stacklevel=4)
-                return None
+            except (OSError, AttributeError) as error:
+                warnings.warn(f'{path} cannot be loaded ({error}); build it again: {BUILD_COMMANDS[device_type]}',
+                              stacklevel=4)
     warnings.warn(f'the native {device_type} kernels of pedsearch are not built; it goes on with slower torch code. '
                   f'Build them once: {BUILD_COMMANDS[device_type]}', stacklevel=4)
     return None
@@ -110,7 +110,7 @@ def _load(device_type: str) -> NativeLibrary | None:
 
 def library_folders() -> list[Path]:
     """Where a library is looked for: beside the sources, then in the user's cache (for read-only installations)."""
-    cache_home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    cache_home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
     return [SOURCES.parent / 'lib', Path(cache_home) / 'pedsearch']
 
 

@@ -123,3 +123,9 @@ def test_kmeans():
 def test_settings_are_checked_at_once(settings, text):
     with pytest.raises(ValueError, match=text):
         TASK_UTILS.build(settings)
+
+
+@pytest.mark.parametrize(('feats', 'expected'), [
+    (np.zeros((0, 4)), []), (np.ones((5, 4)), [0] * 5), (np.eye(4), [-1] * 4)], ids=['none', 'collapsed', 'all at 1'])
+def test_an_adaptive_radius_where_distances_say_nothing(feats, expected):
+    assert DBSCANCluster('adaptive', min_samples=2, k1=1 if len(feats) == 4 else 5, k2=1, eps_ratio=1.)(feats).tolist() == expected

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedsearch.clustering.settings import check_count, check_eps, check_ratio
+from pedsearch.clustering.settings import check_eps, check_ratio
 
 
 @pytest.mark.parametrize(('eps', 'expected'), [
@@ -25,15 +25,6 @@ def test_radii_out_of_range(eps):
 def test_what_is_no_radius(eps):
     with pytest.raises(ValueError, match='^eps must be a number or a sequence of numbers, got '):
         check_eps(eps)
-
-
-def test_counts():
-    assert check_count(np.int32(4), 'k') == 4
-    assert type(check_count(np.int32(4), 'k')) is int
-    assert check_count(0, 'seed', at_least=0) == 0
-    for value in (0, -1, 2., '3', True, None):
-        with pytest.raises(ValueError, match='^k must be an int >= 1, got '):
-            check_count(value, 'k')
 
 
 def test_ratios():

@@ -86,6 +86,13 @@ def test_pairs_equal_a_plain_loop(num, block_entries, monkeypatch):
 
 @pytest.mark.parametrize('dense', [np.triu(random_graph(9)), np.tril(random_graph(9))])
 def test_half_a_graph(dense):
-    with pytest.raises(ValueError, match=r'^similarity must be symmetric, but for point \d its two halves differ by \d pairs; '
+    with pytest.raises(ValueError, match=r'^similarity must be symmetric, but for point \d its two halves differ; '
                                          r'pass similarity.maximum\(similarity.T\)$'):
         close_pairs(check_similarity(dense), .1)
+
+
+@pytest.mark.parametrize('dense', [
+    [[0, .9, 0], [0, 0, 0], [.9, 0, 0]], [[1, .9], [.6, 1]], [[0, .5, .7], [.7, 0, 0], [.5, 0, 0]]])
+def test_halves_that_differ_in_partners_or_values(dense):
+    with pytest.raises(ValueError, match=r'^similarity must be symmetric, but for point \d its two halves differ'):
+        close_pairs(check_similarity(np.array(dense)), .1)

@@ -43,7 +43,7 @@ def test_tensors_of_a_graph_and_with_strides():
 
 @pytest.mark.parametrize(('value', 'kind'), [
     ('12', 'str'), (None, 'NoneType'), ({1: 2}, 'dict'), ({1, 2}, 'set'), (['1', '2'], 'list'), ([[1, 2], [3]], 'list'),
-    ([None, 1], 'list'), (1j, 'complex'), (np.array(['2020-01-01'], 'M8[D]'), 'ndarray'), ((i for i in 'ab'), 'generator'),
+    ([None, 1], 'list'), (1j, 'complex'), (np.array(['2020-01-01'], 'M8[D]'), r'ndarray of datetime64\[D\]'), ((i for i in 'ab'), 'generator'),
 ])
 def test_what_holds_no_plain_numbers(value, kind):
     text = f'^boxes must be an array of numbers, got {kind}; pass a NumPy array or a torch tensor$'

@@ -1,4 +1,5 @@
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -138,11 +139,33 @@ def test_unit_rows():
     (np.zeros((2, 0)), ValueError, r'feats must have shape \(N, D\), got \(2, 0\)'),
     ([[1., np.nan], [2., 1.], [np.inf, 0.]], ValueError, r'feats must be finite.* in 2 of 3 rows \(first: row 0\)'),
     ('text', TypeError, 'feats must be an array of numbers, got str'),
-    (torch.zeros(2, 2, dtype=torch.complex64), TypeError, 'feats must hold real numbers, got torch.complex64'),
+    (torch.eye(2).to_sparse(), TypeError, 'feats must be a dense tensor of real numbers, got torch.sparse_coo'),
+    (np.zeros((2, 2), complex), TypeError, 'feats must be an array of numbers, got ndarray of complex128'),
+    (torch.zeros(2, 2, dtype=torch.complex64), TypeError, 'feats must be a dense tensor of real numbers, got torch.strided of torch.complex64'),
 ])
 def test_features_that_are_none(feats, error, message):
     with pytest.raises(error, match=message):
         check_feats(feats)
+
+
+FEATS = np.arange(12, dtype=np.float32).reshape(4, 3) + 1
+
+
+@pytest.mark.parametrize('feats', [
+    FEATS[::-1], FEATS[:, ::-1], FEATS.astype('>f4'), FEATS.astype(np.longdouble), FEATS.astype(np.uint16),
+    np.asfortranarray(FEATS), torch.from_numpy(FEATS).to(torch.float8_e4m3fn)], ids=str)
+def test_arrays_of_all_kinds(feats):
+    expected = feats.float().numpy() if isinstance(feats, torch.Tensor) else np.array(feats, np.float64)
+    np.testing.assert_array_equal(check_feats(feats), expected)
+
+
+def test_a_read_only_array_is_left_alone():
+    feats = FEATS.copy()
+    feats.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        check_feats(feats)[0, 0] = 99
+    assert feats[0, 0] == 1
 
 
 def test_features_of_two_models():

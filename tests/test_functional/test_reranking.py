@@ -84,6 +84,26 @@ def test_nothing_to_rank(num_query, num_gallery):
     assert dist.shape == (num_query, num_gallery)
 
 
+@pytest.mark.parametrize('native', [True, False])
+@pytest.mark.parametrize('spread', [1e-1, 1e-2, 1e-3, 1e-4])
+def test_features_that_lie_close_together(spread, native):
+    rng = np.random.default_rng(1)
+    feats = rng.standard_normal((1, 64)) + spread * rng.standard_normal((60, 64))
+    expected = rerank(feats[:10], feats[10:], 5, 3, 0.3)
+    if native:
+        dist = k_reciprocal_rerank(feats[:10], feats[10:], k1=5, k2=3)
+    else:
+        with reference_kernels():
+            dist = k_reciprocal_rerank(feats[:10], feats[10:], k1=5, k2=3)
+    np.testing.assert_allclose(dist, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_one_point_many_times_has_no_distance_to_itself(seed):
+    feats = np.repeat(np.random.default_rng(seed).standard_normal((1, 256)), 60, axis=0)
+    assert (k_reciprocal_rerank(feats[:10], feats[10:], k1=5, k2=3, lambda_value=1.0) == 0).all()
+
+
 @pytest.mark.parametrize('feats', [np.ones((6, 3)), np.zeros((6, 3))])
 @pytest.mark.parametrize('variant', ['zhong', 'zhong_pow4', 'faiss'])
 def test_points_that_coincide_have_distance_0(feats, variant):
@@ -105,6 +125,12 @@ def test_any_tensor_will_do(feats):
 def test_settings_out_of_range(settings, message):
     with pytest.raises(ValueError, match=message):
         k_reciprocal_rerank(np.eye(3), np.eye(3), **settings)
+
+
+def test_settings_may_be_numpy_numbers():
+    feats = clustered(30)
+    plain = k_reciprocal_rerank(feats[:10], feats[10:], k1=5, k2=2)
+    assert (k_reciprocal_rerank(feats[:10], feats[10:], k1=np.int64(5), k2=np.int32(2)) == plain).all()
 
 
 def test_features_that_do_not_fit():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pedsearch.functional.settings import check_flag, check_iou_thr, check_threshold, check_topk
+from pedsearch.functional.settings import check_count, check_flag, check_iou_thr, check_threshold, check_topk
 
 
 @pytest.mark.parametrize('value', [.25, np.float32(.25), np.array(.25), torch.tensor(.25), torch.tensor(.25).half()])
@@ -49,3 +49,12 @@ def test_flags():
     for value in ('yes', 1, None):
         with pytest.raises(ValueError, match=f'score_weighted must be True or False, got {value!r}'):
             check_flag(value, 'score_weighted')
+
+
+def test_counts():
+    assert check_count(np.int32(4), 'k') == 4
+    assert type(check_count(np.int32(4), 'k')) is int
+    assert check_count(0, 'seed', at_least=0) == 0
+    for value in (0, -1, 2., '3', True, None):
+        with pytest.raises(ValueError, match='^k must be an int >= 1, got '):
+            check_count(value, 'k')

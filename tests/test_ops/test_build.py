@@ -45,6 +45,37 @@ def test_a_compiler_that_fails_leaves_nothing(folder, tmp_path, monkeypatch, cap
     assert 'native kernels not built' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(('content', 'message'), [
+    ('garbage', 'cannot be run'), ('#!/no/such/shell\n', 'cannot be run'),
+    ('#!/bin/sh\nexit 0\n', 'ended well but wrote no library; is it a compiler')])
+def test_what_is_no_compiler(content, message, folder, tmp_path, monkeypatch):
+    compiler = fake_compiler(tmp_path / 'cxx', '')
+    (tmp_path / 'cxx').write_text(content)
+    monkeypatch.setenv('CXX', compiler)
+    with pytest.raises(BuildError, match=message):
+        build()
+    assert main(['--optional']) == 0
+
+
+@needs_compiler
+def test_a_compiler_behind_another_command(monkeypatch):
+    monkeypatch.setenv('CXX', 'env LANG=C c++')
+    path, *rest = find_compiler('CXX', ['c++'])
+    assert path == shutil.which('env')
+    assert rest == ['LANG=C', 'c++']
+
+
+def test_only_the_present_library_stays_beside_the_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr(build_module, 'SOURCES', tmp_path / 'csrc')
+    monkeypatch.setattr(build_module, 'library_folders', lambda: [tmp_path / 'lib'])
+    (tmp_path / 'lib').mkdir()
+    for name in ('pedsearch_cpu_old.so', 'pedsearch_cuda_old.so'):
+        (tmp_path / 'lib' / name).write_text('')
+    monkeypatch.setenv('CXX', fake_compiler(tmp_path / 'cxx', 'for last; do :; done; touch "$last"'))
+    build()
+    assert sorted(os.listdir(tmp_path / 'lib')) == sorted([library_name('cpu'), 'pedsearch_cuda_old.so'])
+
+
 def test_cuda_architectures(folder, tmp_path, monkeypatch):
     log = tmp_path / 'arguments'
     monkeypatch.setenv('NVCC', fake_compiler(tmp_path / 'nvcc', f'echo "$@" > {log}; for last; do :; done; touch "$last"'))

@@ -37,7 +37,7 @@ def emulated_gpu(tmp_path_factory):
     path = tmp_path_factory.mktemp('cuda_on_cpu') / 'kernels.so'
     units = [unit for unit in sources('cuda') if unit.suffix == '.cu']
     shim = Path(__file__).with_name('cuda_on_cpu.h')
-    done = subprocess.run([compiler, *FLAGS, '-include', shim, *units, '-o', path], capture_output=True, text=True)
+    done = subprocess.run([*compiler, *FLAGS, '-include', shim, *units, '-o', path], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, '')
     library = NativeLibrary(path, 'cpu')  # the number of threads arrives as the stream, which nothing reads
 

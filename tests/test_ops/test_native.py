@@ -48,8 +48,20 @@ def test_one_warning_where_nothing_is_built(nothing_loaded, monkeypatch, tmp_pat
 def test_a_broken_library_is_not_fatal(nothing_loaded, monkeypatch, tmp_path):
     (tmp_path / library_name('cpu')).write_bytes(b'not a library')
     monkeypatch.setattr(native, 'library_folders', lambda: [tmp_path])
-    with pytest.warns(UserWarning, match='cannot be loaded'):
+    with pytest.warns(UserWarning, match='pedsearch') as warned:
         assert native_library(CPU) is None
+    assert ['cannot be loaded' in str(warning.message) for warning in warned] == [True, False]
+
+
+@needs_kernels
+def test_a_good_library_is_found_behind_a_bad_one(nothing_loaded, monkeypatch, tmp_path):
+    good = next(folder for folder in native.library_folders() if (folder / library_name('cpu')).exists())
+    (tmp_path / 'directory' / library_name('cpu')).mkdir(parents=True)
+    (tmp_path / 'broken').mkdir()
+    (tmp_path / 'broken' / library_name('cpu')).write_bytes(b'')
+    monkeypatch.setattr(native, 'library_folders', lambda: [tmp_path / 'directory', tmp_path / 'broken', good])
+    with pytest.warns(UserWarning, match='cannot be loaded'):
+        assert native_library(CPU) is not None
 
 
 def test_a_library_of_other_sources_is_not_loaded(monkeypatch, tmp_path):
