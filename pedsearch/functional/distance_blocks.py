@@ -40,7 +40,7 @@ class FeatDistances:
 
         Args:
             query_feats (array-like | Tensor): (Q, D).
-            gallery_feats (array-like | Tensor): (G, D). Both float64: double precision, else single.
+            gallery_feats (array-like | Tensor): (G, D). Both float64 or integers: double precision, else single.
             shape (tuple[int, int]): (Q, G) as the labels say.
             columns (numpy.ndarray): (C,) int64 gallery items to keep.
 
@@ -51,7 +51,8 @@ class FeatDistances:
         for feats, num, side in ((query, shape[0], 'query'), (gallery, shape[1], 'gallery')):
             if len(feats) != num:
                 raise ValueError(f'{side}_feats must have one row for each of the {num} {side}_pids, got {len(feats)}')
-        dtype = torch.float64 if query.dtype == gallery.dtype == torch.float64 else torch.float32
+        wide = all(feats.dtype == torch.float64 or not feats.is_floating_point() for feats in (query, gallery))
+        dtype = torch.float64 if wide else torch.float32
         if len(columns) < shape[1]:
             gallery = gallery[torch.from_numpy(columns).to(gallery.device)]
         gallery = unit_rows(gallery, 'gallery_feats').to(dtype)

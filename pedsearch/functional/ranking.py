@@ -107,8 +107,8 @@ def rank_queries(query_feats: Any,
     Args:
         query_feats (array-like | Tensor): (Q, D), any dtype; a tensor's device does the work. Not read if ``dist`` is
             given.
-        gallery_feats (array-like | Tensor): (G, D). Both float64: ranked in double precision, else in single, which
-            tells distances above about 1e-3 apart.
+        gallery_feats (array-like | Tensor): (G, D). Both float64 or integers: ranked in double precision, else in
+            single, which tells distances above about 1e-3 apart.
         query_pids (array-like): (Q,) int >= 0, -1 for no identity.
         gallery_pids (array-like): (G,) int.
         query_camids (array-like, optional): (Q,) int. Without cameras nothing is junk.

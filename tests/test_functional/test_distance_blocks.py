@@ -10,7 +10,7 @@ EVERY = np.arange(5)
 
 
 @pytest.mark.parametrize(('dtype', 'expected'), [(np.float32, torch.float32), (np.float16, torch.float32),
-                                                 (np.float64, torch.float64), (np.int64, torch.float32)])
+                                                 (np.float64, torch.float64), (np.int64, torch.float64)])
 def test_features_are_ordered_as_by_euclidean_distance(dtype, expected):
     rng = np.random.default_rng(0)
     query, gallery = (10 * rng.standard_normal((num, 4)) for num in (3, 5))
