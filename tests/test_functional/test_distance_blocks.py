@@ -23,6 +23,12 @@ def test_features_are_ordered_as_by_euclidean_distance(dtype, expected):
     assert (block.argsort(dim=1).numpy() == plain.argsort(axis=1)).all()
 
 
+def test_integer_tensors_are_ranked_in_double_precision():
+    query, gallery = torch.tensor([[1, 2]]), torch.tensor([[2, 1], [1, 3]])
+    assert FeatDistances.of(query, gallery, (1, 2), np.arange(2)).dtype == torch.float64
+    assert FeatDistances.of(query, gallery.float(), (1, 2), np.arange(2)).dtype == torch.float32
+
+
 def test_some_columns_and_rows():
     rng = np.random.default_rng(1)
     query, gallery = rng.standard_normal((3, 4)), rng.standard_normal((5, 4))

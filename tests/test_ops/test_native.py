@@ -64,6 +64,16 @@ def test_a_good_library_is_found_behind_a_bad_one(nothing_loaded, monkeypatch, t
         assert native_library(CPU) is not None
 
 
+def test_a_folder_that_may_not_be_read_is_passed_over(nothing_loaded, monkeypatch, tmp_path):
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr(native.Path, 'exists', refuse)  # what it does there up to Python 3.11
+    monkeypatch.setattr(native, 'library_folders', lambda: [tmp_path])
+    with pytest.warns(UserWarning, match='not built'):
+        assert native_library(CPU) is None
+
+
 def test_a_library_of_other_sources_is_not_loaded(monkeypatch, tmp_path):
     before = library_name('cpu')
     for path in sources('cpu'):
