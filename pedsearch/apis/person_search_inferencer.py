@@ -23,7 +23,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from pedsearch.datasets.transforms import LoadSceneImage
+from pedsearch.datasets.transforms import LoadImage
 from pedsearch.functional import check_bboxes
 from pedsearch.functional.arrays import as_array
 from pedsearch.registry import INFERENCERS, MODELS, TRANSFORMS
@@ -196,15 +196,15 @@ def build_model(cfg: Config) -> nn.Module:
         return MODELS.build(model)
 
 
-def build_pipeline(cfg: Config) -> tuple[LoadSceneImage, Compose]:
+def build_pipeline(cfg: Config) -> tuple[LoadImage, Compose]:
     """The image reader and the rest of the test pipeline of a config."""
     pipeline = ((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('pipeline')
     if not pipeline:
         raise ValueError('the config must have test_dataloader.dataset.pipeline; it says how images are read')
     with DefaultScope.overwrite_default_scope('pedsearch'):
         load, *rest = (TRANSFORMS.build(transform) for transform in pipeline)
-    if not isinstance(load, LoadSceneImage):
-        raise ValueError(f'the test pipeline must start with LoadSceneImage, got {type(load).__name__}')
+    if not isinstance(load, LoadImage):
+        raise ValueError(f'the test pipeline must start with LoadImage, got {type(load).__name__}')
     return load, Compose(rest)
 
 

@@ -2,9 +2,9 @@
 
 from .samplers import EpochSampler
 from .search_datasets import CUHKSYSUDataset, PRWDataset, SearchDataset, SearchSceneDataset
-from .transforms import LoadSceneImage, LoadSearchAnnotations, PackSearchInputs
+from .transforms import LoadImage, LoadSearchAnnotations, PackSearchInputs
 
 __all__ = [
-    'CUHKSYSUDataset', 'EpochSampler', 'LoadSceneImage', 'LoadSearchAnnotations', 'PRWDataset', 'PackSearchInputs',
+    'CUHKSYSUDataset', 'EpochSampler', 'LoadImage', 'LoadSearchAnnotations', 'PRWDataset', 'PackSearchInputs',
     'SearchDataset', 'SearchSceneDataset'
 ]

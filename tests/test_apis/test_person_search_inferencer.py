@@ -32,7 +32,7 @@ def cfg(root: Path) -> Config:
     """Everything that the random network looks at is a person, so that there is something to search."""
     cfg = tiny_model_config('nae')
     cfg.model.test_cfg.rcnn.score_thr = -1.
-    pipeline = [dict(type='LoadSceneImage'), dict(type='mmdet.Resize', scale=(192, 144), keep_ratio=True),
+    pipeline = [dict(type='LoadImage'), dict(type='mmdet.Resize', scale=(192, 144), keep_ratio=True),
                 dict(type='LoadSearchAnnotations'), dict(type='PackSearchInputs')]
     cfg.default_scope = 'pedsearch'
     cfg.test_dataloader = dict(dataset=dict(
@@ -192,7 +192,7 @@ def test_bad_configs_are_named(cfg: Config, tmp_path: Path) -> None:
         PersonSearchInferencer(3)
     headless = Config(cfg.to_dict())
     headless.test_dataloader.dataset.pipeline.pop(0)
-    with pytest.raises(ValueError, match='test pipeline must start with LoadSceneImage, got Resize'):
+    with pytest.raises(ValueError, match='test pipeline must start with LoadImage, got Resize'):
         PersonSearchInferencer(headless)
     headless.pop('test_dataloader')
     with pytest.raises(ValueError, match='config must have test_dataloader.dataset.pipeline'):

@@ -95,7 +95,7 @@ def test_conversion_of_a_sequence(tool, sequence, tmp_path, capsys):
     assert capsys.readouterr().out == 'train: 2 images, 3 boxes, 2 people\ntest: 6 images, 9 boxes, 3 people\n'
     assert annotations(out, 'train') == [(1, 0), (1, 1), (5, 0)]
     assert annotations(out, 'test') == [(f, t - 1) for f, tracks in FRAMES.items() if f > 5 for t in tracks]
-    dataset = SearchSceneDataset(str(out), 'test', pipeline=[dict(type='LoadSceneImage')])
+    dataset = SearchSceneDataset(str(out), 'test', pipeline=[dict(type='LoadImage')])
     assert (dataset[1]['img'] == 15).all()  # the picture of frame 15
     assert dataset[0]['instances'][0]['bbox'] == [1.5, 3, 11.5, 23]
     # visits of track 1: frames 11-15 and 55-59; of track 2: 11-15 and 55; track 3 stays to the end

@@ -3,14 +3,14 @@ data_root = 'data/PRW-v16.04.20'
 scale = (1500, 900)
 
 train_pipeline = [
-    dict(type='LoadSceneImage'),
+    dict(type='LoadImage'),
     dict(type='LoadSearchAnnotations'),
     dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='PackSearchInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadSceneImage'),
+    dict(type='LoadImage'),
     dict(type='mmdet.Resize', scale=scale, keep_ratio=True),
     dict(type='LoadSearchAnnotations'),
     dict(type='PackSearchInputs'),

@@ -1,6 +1,6 @@
 """Pipeline steps of person search; geometry in between is mmdet's (``mmdet.Resize``, ``mmdet.RandomFlip``, ...)."""
 
 from .formatting import PackSearchInputs
-from .loading import LoadSceneImage, LoadSearchAnnotations
+from .loading import LoadImage, LoadSearchAnnotations
 
-__all__ = ['LoadSceneImage', 'LoadSearchAnnotations', 'PackSearchInputs']
+__all__ = ['LoadImage', 'LoadSearchAnnotations', 'PackSearchInputs']

@@ -33,7 +33,7 @@ def is_truncated(data: bytes) -> bool:
 
 
 @TRANSFORMS.register_module()
-class LoadSceneImage(BaseTransform):
+class LoadImage(BaseTransform):
     """Read one scene image; a file that is missing, broken or of another size than annotated is an error.
 
     Reads ``img_path`` (and ``height``, ``width`` where the annotation has them); sets ``img`` (H, W, 3) BGR,

@@ -11,28 +11,8 @@ from pedsearch.registry import MODELS
 from pedsearch.structures import UNLABELED
 
 from ..losses import mean_across_processes
+from .momentum_update import momentum_update
 from .process_gather import gather_in_sample_order
-
-
-def occurrence_rounds(ids: Tensor) -> Tensor:
-    """How often each entry's id came before it: [0, 2, 0, 0, 2] -> [0, 0, 1, 2, 1].
-
-    Entries of one round have distinct ids, so a round can be applied at once and rounds in order give exactly the
-    result of a sequential loop.
-
-    Args:
-        ids (Tensor): (B,) integers.
-
-    Returns:
-        Tensor: (B,) int64.
-    """
-    order = ids.argsort(stable=True)
-    place = torch.arange(len(ids), device=ids.device)
-    starts = torch.ones_like(place, dtype=torch.bool)
-    starts[1:] = ids[order][1:] != ids[order][:-1]
-    rounds = torch.empty_like(place)
-    rounds[order] = place - torch.where(starts, place, 0).cummax(dim=0).values if len(ids) else place
-    return rounds
 
 
 @MODELS.register_module()
@@ -138,15 +118,8 @@ class OIMMemory(nn.Module):
         finite = embed.isfinite().all(dim=1)
         embed, pids = embed[finite], pids[finite]
         labeled = pids != UNLABELED
-        self._update_lut(embed[labeled], pids[labeled])
+        momentum_update(self.lut, embed[labeled], pids[labeled], self.momentum)
         self._update_queue(embed[~labeled])
-
-    def _update_lut(self, embed: Tensor, pids: Tensor) -> None:
-        rounds = occurrence_rounds(pids)
-        for turn in range(int(rounds.max()) + 1 if len(rounds) else 0):
-            now = rounds == turn
-            mixed = self.momentum * self.lut[pids[now]] + (1 - self.momentum) * embed[now]
-            self.lut[pids[now]] = F.normalize(mixed, dim=1)
 
     def _update_queue(self, embed: Tensor) -> None:
         size = len(self.queue)

@@ -7,7 +7,7 @@ from pedsearch.datasets import EpochSampler, SearchSceneDataset
 from pedsearch.datasets.search_datasets.scene_file import write_scenes
 
 AUGMENT = [
-    dict(type='LoadSceneImage'),
+    dict(type='LoadImage'),
     dict(type='LoadSearchAnnotations'),
     dict(type='mmdet.RandomChoiceResize', scales=[(64, 48), (80, 60), (96, 72)], resize_type='mmdet.Resize', keep_ratio=True),
     dict(type='mmdet.RandomFlip', prob=0.5),

@@ -10,7 +10,7 @@ from pedsearch.datasets.transforms import PackSearchInputs
 
 def pipeline(*middle: dict, load_first: bool = True) -> list[dict]:
     steps = [dict(type='LoadSearchAnnotations'), *middle] if load_first else [*middle, dict(type='LoadSearchAnnotations')]
-    return [dict(type='LoadSceneImage'), *steps, dict(type='PackSearchInputs')]
+    return [dict(type='LoadImage'), *steps, dict(type='PackSearchInputs')]
 
 
 def test_training_boxes_follow_the_picture(own_root):

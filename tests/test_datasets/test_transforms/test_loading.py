@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from pedsearch.datasets.transforms import LoadSceneImage, LoadSearchAnnotations
+from pedsearch.datasets.transforms import LoadImage, LoadSearchAnnotations
 from pedsearch.datasets.transforms.loading import is_truncated
 from pedsearch.registry import TRANSFORMS
 
@@ -38,7 +38,7 @@ def test_truncation_is_seen_at_every_length(picture, kind, tmp_path):
     for length in (0, 1, 2, 5, 100, len(data) // 3, len(data) // 2, len(data) - 200, len(data) - 2):
         path.write_bytes(data[:length])
         with pytest.raises(ValueError, match=r'image .*cut\.jpg (is truncated after|\(\d+ bytes\) cannot be decoded)'):
-            LoadSceneImage().transform(dict(img_path=str(path)))
+            LoadImage().transform(dict(img_path=str(path)))
 
 
 @pytest.mark.parametrize('kind', ['jpg', 'progressive jpeg', 'jpeg with thumbnail', 'png'])
@@ -57,22 +57,22 @@ def test_image_of_another_size_than_annotated(picture, tmp_path):
     path = str(tmp_path / 'a.png')
     cv2.imwrite(path, picture)
     with pytest.raises(ValueError, match=r'a\.png must be 61x40 pixels as annotated, got 60x40; correct the annotation'):
-        LoadSceneImage().transform(dict(img_path=path, height=40, width=61))
+        LoadImage().transform(dict(img_path=path, height=40, width=61))
 
 
 def test_missing_file_and_other_content(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'image .*gone\.jpg does not exist; check data_root'):
-        LoadSceneImage().transform(dict(img_path=str(tmp_path / 'gone.jpg')))
+        LoadImage().transform(dict(img_path=str(tmp_path / 'gone.jpg')))
     path = tmp_path / 'text.jpg'
     path.write_text('no picture')
     with pytest.raises(ValueError, match=r'text\.jpg \(10 bytes\) cannot be decoded; expected a JPEG or PNG'):
-        LoadSceneImage().transform(dict(img_path=str(path)))
+        LoadImage().transform(dict(img_path=str(path)))
 
 
 def test_loaded_fields(picture, tmp_path):
     path = str(tmp_path / 'a.png')
     cv2.imwrite(path, picture)
-    results = LoadSceneImage(to_float32=True).transform(dict(img_path=path))
+    results = LoadImage(to_float32=True).transform(dict(img_path=path))
     assert results['img'].dtype == np.float32
     assert np.array_equal(results['img'], picture)
     assert results['ori_shape'] == results['img_shape'] == (40, 60) == (results['height'], results['width'])

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 
 from pedsearch.models.memories import OIMMemory
-from pedsearch.models.memories.oim_memory import occurrence_rounds
 
 LABELED_AND_NOT = torch.tensor([0, 2, 0, -1, -1, -1])
 EMBEDS = torch.tensor([[.8, .6], [0, 1], [1, 0], [.6, -.8], [-1, 0], [0, -1]])
@@ -65,11 +64,6 @@ def test_update_depends_on_order():
     memory = small_memory(10.)
     memory.update(EMBEDS[[2, 1, 0]], LABELED_AND_NOT[[2, 1, 0]])
     torch.testing.assert_close(memory.lut[0], torch.tensor([.948683, .316228]), atol=1e-6, rtol=0)
-
-
-def test_occurrence_rounds():
-    assert occurrence_rounds(torch.tensor([0, 2, 0, 0, 3, 2, 1, 0, 3])).tolist() == [0, 0, 1, 2, 0, 1, 0, 3, 1]
-    assert occurrence_rounds(torch.zeros(0, dtype=torch.long)).tolist() == []
 
 
 @pytest.mark.parametrize('queue_size', [0, 1, 5, 100])

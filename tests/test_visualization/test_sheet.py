@@ -11,7 +11,7 @@ import pytest
 
 from pedsearch.datasets import SearchSceneDataset
 from pedsearch.functional import SearchQuery, evaluate_search
-from pedsearch.visualization import (
+from pedsearch.visualization.sheet import (
     COLORS,
     CROP_SIZE,
     FRAME,
@@ -35,7 +35,7 @@ from pedsearch.visualization import (
     surround,
 )
 
-TOOL = str(Path(__file__).parents[1] / 'tools/analysis_tools/vis_ranked_gallery.py')
+TOOL = str(Path(__file__).parents[2] / 'tools/analysis_tools/vis_ranked_gallery.py')
 
 
 def picture(seed: int, height: int = 300, width: int = 400) -> np.ndarray:

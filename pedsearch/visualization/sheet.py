@@ -19,7 +19,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from pedsearch.datasets.transforms import LoadSceneImage
+from pedsearch.datasets.transforms import LoadImage
 
 QUERY, MATCH, OTHER, MISSED, UNKNOWN = 'query', 'match', 'other person', 'missed', 'unknown'
 COLORS = {
@@ -184,7 +184,7 @@ def read_image(image: str | np.ndarray) -> np.ndarray:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f'an image must be a (H, W, 3) uint8 RGB array, got {image.shape} {image.dtype}')
         return image
-    return LoadSceneImage()(dict(img_path=str(image)))['img'][..., ::-1]
+    return LoadImage()(dict(img_path=str(image)))['img'][..., ::-1]
 
 
 def surround(bbox: Sequence[float], size: tuple[int, int], context: float = 1.0) -> tuple[float, ...]:
