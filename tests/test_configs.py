@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from pedsearch.registry import DATASETS, HOOKS, METRICS, MODELS
+from pedsearch.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TASK_UTILS
+from pedsearch.structures import ReIDDataSample
 from tests.toy_models import CONFIGS, batch, scene
 
 FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+SEARCH = [path for path in FILES if path.parent.name in ('oim', 'nae', 'seqnet')]
+REID = [path for path in FILES if path not in SEARCH]
 BOXES = [[10., 10, 60, 150], [90, 20, 150, 190]]
 
 
@@ -20,7 +24,9 @@ def load(path: Path) -> Config:
     """The config without pretrained weights, which need a network."""
     init_default_scope('pedsearch')
     cfg = Config.fromfile(path)
-    cfg.model.backbone.init_cfg = cfg.model.roi_head.shared_head.init_cfg = None
+    cfg.model.backbone.init_cfg = None
+    if 'roi_head' in cfg.model:
+        cfg.model.roi_head.shared_head.init_cfg = None
     return cfg
 
 
@@ -28,8 +34,8 @@ def num_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
-def test_config_loses_and_predicts(path):
+@pytest.mark.parametrize('path', SEARCH, ids=lambda path: path.stem)
+def test_search_config_loses_and_predicts(path):
     cfg = load(path)
     cfg.model.train_cfg.rpn_proposal.max_per_img = 32
     cfg.model.train_cfg.rcnn.sampler.num = 16
@@ -48,12 +54,62 @@ def test_config_loses_and_predicts(path):
     assert result.pred_instances.embeds.shape == (len(result.pred_instances.scores), dims)
 
 
+def crops(num: int, labels: list[int]) -> dict:
+    """Collated noise."""
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.randint(0, 256, (3, 64, 32), generator=generator, dtype=torch.uint8) for _ in range(num)]
+    samples = [ReIDDataSample(metainfo=dict(sample_idx=index, img_path=f'{index}.jpg', label=label))
+               for index, label in enumerate(labels)]
+    return dict(inputs=images, data_samples=samples)
+
+
+@pytest.mark.parametrize('path', REID, ids=lambda path: path.stem)
+def test_reid_config_loses_and_predicts(path):
+    cfg = load(path)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    batch = crops(8, [0, 0, 1, 1, 2, 2, 3, 3])
+    dims = cfg.model.embed_dims
+    if hasattr(model.head, 'init_memory'):
+        num_source = 4 if cfg.model.get('domain_norm') else 0
+        model.head.init_memory(F.normalize(torch.randn(8, dims), dim=1), torch.tensor([0, 0, 1, 1])[:num_source])
+        model.head.reset_memory(model.head.memory_feats(), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])[num_source:])
+    elif hasattr(model.head, 'reset_memory'):
+        model.head.reset_memory(F.normalize(torch.randn(4, dims), dim=1), torch.arange(4))
+    if cfg.model.get('bn_splits', 1) == 4:  # two images a group in each domain
+        batch = {key: value + value for key, value in batch.items()} if cfg.model.get('domain_norm') else batch
+    if cfg.model.get('domain_norm'):
+        half = len(batch['inputs']) // 2
+        order = [i % 4 for i in range(half)] + [4 + i % 4 for i in range(half)]
+        batch = {key: [value[i] for i in order] for key, value in batch.items()}
+    losses = model(**model.data_preprocessor(batch, True), mode='loss')
+    total, _ = model.parse_losses(losses)
+    total.backward()
+    assert torch.isfinite(total)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None or not parameter.requires_grad, name
+    model.head.update_memory()
+    model.eval()
+    with torch.no_grad():
+        results = model.test_step(crops(2, [0, 1]))
+    assert [tuple(result.feat.shape) for result in results] == [(dims, )] * 2
+    assert all(result.feat.norm() == pytest.approx(1, abs=1e-5) for result in results)
+
+
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_config_names_what_exists(path):
     cfg = load(path)
     for registry, entry in ((DATASETS, cfg.train_dataloader.dataset), (DATASETS, cfg.test_dataloader.dataset),
-                            (METRICS, cfg.test_evaluator), (HOOKS, cfg.custom_hooks[0])):
+                            (DATA_SAMPLERS, cfg.train_dataloader.sampler), (METRICS, cfg.test_evaluator),
+                            *((HOOKS, hook) for hook in cfg.custom_hooks)):
         assert registry.get(entry.type) is not None
+    for hook in cfg.custom_hooks:
+        if 'clusterer' in hook:
+            TASK_UTILS.build(hook.clusterer)
+    sampler = cfg.train_dataloader.sampler
+    assert sampler.get('global_batch_size', cfg.train_dataloader.batch_size) == cfg.train_dataloader.batch_size
     METRICS.build(cfg.test_evaluator)
     assert cfg.train_cfg.max_epochs == int(re.search(r'-(\d+)e_', path.stem)[1])
     assert cfg.train_dataloader.batch_size == int(re.search(r'_1xb(\d+)-', path.stem)[1])
@@ -85,20 +141,55 @@ def test_published_parameter_counts(method, parts):
 
 
 def learning_rates(cfg: Config, iterations_per_epoch: int, wanted: list[int]) -> list[float]:
-    from mmengine.optim import LinearLR, MultiStepLR
+    """Learning rate at some iterations."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
-    warmup, steps = (dict(entry) for entry in cfg.param_scheduler)
-    schedulers = [LinearLR(optimizer, **{key: value for key, value in warmup.items() if key != 'type'}),
-                  MultiStepLR(optimizer, **{key: value for key, value in steps.items() if key != 'type'})]
+    entries = cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]
+    schedulers = [PARAM_SCHEDULERS.build(dict(entry, optimizer=optimizer)) for entry in entries]
     seen = []
     for iteration in range(max(wanted) + 1):
         if iteration in wanted:
             seen.append(optimizer.param_groups[0]['lr'])
         optimizer.step()
-        schedulers[0].step()
-        if (iteration + 1) % iterations_per_epoch == 0:
-            schedulers[1].step()
+        for scheduler in schedulers:
+            if not scheduler.by_epoch or (iteration + 1) % iterations_per_epoch == 0:
+                scheduler.step()
     return seen
+
+
+@pytest.mark.parametrize(('name', 'iterations', 'expected'), [
+    ('bot/bot_r50_1xb64-120e_market1501', 1,
+     {0: 3.815e-5, 4: 1.7675e-4, 8: 3.1535e-4, 9: 3.5e-4, 38: 3.5e-4, 39: 3.5e-5, 69: 3.5e-6}),
+    ('agw/agw_r50_1xb64-120e_market1501', 202,
+     {0: 3.5e-5, 500: 1.1375e-4, 1000: 1.925e-4, 1999: 3.498425e-4, 2000: 3.5e-4, 49 * 202 - 1: 3.5e-4,
+      49 * 202: 3.5e-5, 99 * 202 - 1: 3.5e-5, 99 * 202: 3.5e-6}),
+    ('agw/agw_r50_1xb64-120e_msmt17', 472, {44 * 472 - 1: 3.5e-4, 44 * 472: 3.5e-5, 94 * 472: 3.5e-6}),
+    ('cluster_contrast/cluster-contrast_r50_1xb256-50e_market1501', 1,
+     {0: 3.5e-4, 19: 3.5e-4, 20: 3.5e-5, 39: 3.5e-5, 40: 3.5e-6, 49: 3.5e-6}),
+    ('spcl/spcl_r50_1xb64-50e_msmt17', 1, {19: 3.5e-4, 20: 3.5e-5, 40: 3.5e-6}),
+])
+def test_published_learning_rates_of_reid(name, iterations, expected):
+    rates = learning_rates(load(CONFIGS / f'{name}.py'), iterations, list(expected))
+    assert rates == pytest.approx(list(expected.values()), rel=1e-6)
+
+
+def test_published_parameter_counts_of_reid():
+    cfg = load(CONFIGS / 'cluster_contrast/cluster-contrast_r50_1xb256-50e_market1501.py')
+    model = MODELS.build(cfg.model)
+    assert num_parameters(model) == 23_512_129
+    assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == 23_510_081
+    assert model.backbone(torch.zeros(1, 3, 256, 128))[-1].shape == (1, 2048, 16, 8)
+
+
+def test_non_local_blocks_begin_as_identities():
+    cfg = load(CONFIGS / 'agw/agw_r50_1xb64-120e_market1501.py')
+    torch.manual_seed(0)
+    with_blocks = MODELS.build(cfg.model.backbone)
+    with_blocks.init_weights()
+    without = MODELS.build(dict(cfg.model.backbone, non_local=None))
+    without.load_state_dict({name: value for name, value in with_blocks.state_dict().items() if 'non_local' not in name})
+    x = torch.randn(2, 3, 64, 32)
+    with_blocks.eval(), without.eval()
+    torch.testing.assert_close(with_blocks(x)[-1], without(x)[-1])
 
 
 @pytest.mark.parametrize(('name', 'iterations', 'expected'), [

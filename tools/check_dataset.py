@@ -2,14 +2,27 @@
 
 import argparse
 
-from pedsearch.datasets.dataset_checks import check_cuhk_sysu, check_prw, check_scenes
+from pedsearch.datasets.dataset_checks import (
+    check_crops,
+    check_cuhk_sysu,
+    check_market1501,
+    check_msmt17,
+    check_prw,
+    check_scenes,
+)
 
-CHECKS = dict(cuhk_sysu=check_cuhk_sysu, prw=check_prw, scenes=check_scenes)
+CHECKS = dict(
+    cuhk_sysu=check_cuhk_sysu,
+    prw=check_prw,
+    scenes=check_scenes,
+    market1501=check_market1501,
+    msmt17=check_msmt17,
+    crops=check_crops)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('dataset', choices=list(CHECKS), help='layout; "scenes" is own data')
+    parser.add_argument('dataset', choices=list(CHECKS), help='layout; "scenes" and "crops" are own data')
     parser.add_argument('root', help='folder of the dataset')
     parser.add_argument('--images', action='store_true', help='also read every picture: truncated files, wrong sizes')
     return parser.parse_args(argv)

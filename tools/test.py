@@ -1,7 +1,6 @@
-"""Test a checkpoint: detection recall and AP, person search mAP and top-k; optionally draw ranked galleries."""
+"""Test a checkpoint with the metrics of its config; optionally draw ranked galleries."""
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -13,7 +12,8 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from pedsearch.engine import exit_process_group, init_cpu_process_group
-from pedsearch.visualization import draw_ranked_galleries
+from pedsearch.visualization import draw_dump, read_dump
+from pedsearch.visualization.ranked_dump import SEARCH
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,12 +49,15 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def draw(runner: Runner, dump: Path, folder: Path) -> None:
-    """Best and worst queries as crops and as whole scenes."""
-    per_query = json.loads(dump.read_text())['evaluations']['primary']
+def draw(runner: Runner, path: Path, folder: Path) -> None:
+    """Best and worst queries as crops and, of person search, as whole scenes."""
+    dump = read_dump(path)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, scenes in (('ranked_gallery.png', False), ('ranked_scenes.png', True)):
-        picture = draw_ranked_galleries(runner.test_dataloader.dataset, per_query, scenes=scenes)
+    pictures = {'ranked_gallery.png': False}
+    if dump['format'] == SEARCH:
+        pictures['ranked_scenes.png'] = True
+    for name, scenes in pictures.items():
+        picture = draw_dump(runner.test_dataloader.dataset, dump, scenes=scenes)
         Image.fromarray(picture).save(folder / name)
 
 

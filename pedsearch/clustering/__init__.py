@@ -1,7 +1,7 @@
 """Pseudo labels: from features to clusters, and what is known about their quality."""
 
 from .adaptive_eps import adaptive_eps
-from .clusterers import DBSCANCluster, InfoMapCluster, KMeansCluster
+from .clusterers import DBSCANCluster, InfoMapCluster, KMeansCluster, ReliableDBSCANCluster
 from .dbscan import dbscan_labels
 from .infomap import infomap_labels, infomap_links
 from .jaccard import jaccard_similarity
@@ -12,7 +12,7 @@ from .reliability import reliable_labels
 from .scene_constraint import split_same_scene
 
 __all__ = [
-    'DBSCANCluster', 'InfoMapCluster', 'KMeansCluster', 'adaptive_eps', 'clustering_quality', 'dbscan_labels',
-    'infomap_labels', 'infomap_links', 'jaccard_similarity', 'kmeans_labels', 'noise_to_singletons', 'reliable_labels',
-    'split_same_scene'
+    'DBSCANCluster', 'InfoMapCluster', 'KMeansCluster', 'ReliableDBSCANCluster', 'adaptive_eps', 'clustering_quality',
+    'dbscan_labels', 'infomap_labels', 'infomap_links', 'jaccard_similarity', 'kmeans_labels', 'noise_to_singletons',
+    'reliable_labels', 'split_same_scene'
 ]

@@ -15,6 +15,8 @@ from .dbscan import dbscan_labels
 from .infomap import infomap_labels
 from .jaccard import jaccard_similarity
 from .kmeans import check_backend, kmeans_labels
+from .labels import number_by_first_member
+from .reliability import reliable_labels
 from .settings import check_eps, check_ratio
 from .similarity_graph import ROUNDING
 
@@ -71,6 +73,51 @@ class DBSCANCluster:
         similarity = jaccard_similarity(feats, k1=self.k1, k2=self.k2)
         eps = min(adaptive_eps(similarity, ratio=self.eps_ratio), np.nextafter(1, 0))  # all distances may be 1
         return dbscan_labels(similarity, eps=eps, min_samples=self.min_samples)
+
+
+@TASK_UTILS.register_module()
+class ReliableDBSCANCluster:
+    """DBSCAN at three radii; of each cluster those members stay that a tighter and a looser clustering confirm.
+
+    Every point gets a label: what DBSCAN calls noise, and what leaves its cluster, is a cluster of its own.
+
+    Args:
+        eps (float): radius, in [0, 1). Defaults to 0.6.
+        gap (float): the tight radius is ``eps - gap``, the loose one ``eps + gap``. Defaults to 0.02.
+        min_samples, k1, k2 (int): as :class:`DBSCANCluster`.
+
+    State: the threshold of the independence, computed at the first call and kept, see
+    :func:`~pedsearch.clustering.reliable_labels`.
+
+    Raises:
+        ValueError: if a setting is out of range.
+
+    Source: SpCL (Ge et al., NeurIPS 2020), released code. Deviation: none.
+    """
+
+    def __init__(self, eps: float = 0.6, gap: float = 0.02, min_samples: int = 4, k1: int = 30, k2: int = 6) -> None:
+        self.radii = check_eps([eps - gap, eps, eps + gap])
+        if gap <= 0:
+            raise ValueError(f'gap must be positive, got {gap}')
+        self.min_samples = check_count(min_samples, 'min_samples')
+        self.k1, self.k2 = check_count(k1, 'k1'), check_count(k2, 'k2')
+        self.threshold: float | None = None
+
+    def __call__(self, feats: Any) -> np.ndarray:
+        """Cluster ``feats`` (N, D), L2-normalised inside; returns labels (N,) int64, 0...K-1 without -1."""
+        needed = max(0.0, 1 - self.radii.max() - 2 * ROUNDING)
+        similarity = jaccard_similarity(feats, k1=self.k1, k2=self.k2, min_similarity=needed)
+        tight, normal, loose = dbscan_labels(similarity, eps=self.radii, min_samples=self.min_samples)
+        labels, self.threshold = reliable_labels(normal, tight, loose, threshold=self.threshold)
+        return number_by_first_member(labels)
+
+    def state_dict(self) -> dict[str, float | None]:
+        """The threshold, for a checkpoint."""
+        return dict(threshold=self.threshold)
+
+    def load_state_dict(self, state: dict[str, float | None]) -> None:
+        """Take the threshold of a checkpoint."""
+        self.threshold = state['threshold']
 
 
 @TASK_UTILS.register_module()

@@ -1,10 +1,20 @@
-"""Data readers: scenes with people, the transforms that load them, the samplers that order them."""
+"""Data readers: scenes and crops of people, the transforms that load them, the samplers that order them."""
 
-from .samplers import EpochSampler
+from .reid_datasets import (
+    CropDataset,
+    CrossDomainDataset,
+    DukeMTMCDataset,
+    Market1501Dataset,
+    MSMT17Dataset,
+    ReIDDataset,
+)
+from .samplers import CameraSampler, CrossDomainSampler, EpochSampler, MultipleGallerySampler, PKSampler
 from .search_datasets import CUHKSYSUDataset, PRWDataset, SearchDataset, SearchSceneDataset
-from .transforms import LoadImage, LoadSearchAnnotations, PackSearchInputs
+from .transforms import LoadImage, LoadSearchAnnotations, PackReIDInputs, PackSearchInputs, RandomErasing
 
 __all__ = [
-    'CUHKSYSUDataset', 'EpochSampler', 'LoadImage', 'LoadSearchAnnotations', 'PRWDataset', 'PackSearchInputs',
-    'SearchDataset', 'SearchSceneDataset'
+    'CUHKSYSUDataset', 'CameraSampler', 'CropDataset', 'CrossDomainDataset', 'CrossDomainSampler', 'DukeMTMCDataset',
+    'EpochSampler', 'LoadImage', 'LoadSearchAnnotations', 'MSMT17Dataset', 'Market1501Dataset',
+    'MultipleGallerySampler', 'PKSampler', 'PRWDataset', 'PackReIDInputs', 'PackSearchInputs', 'RandomErasing',
+    'ReIDDataset', 'SearchDataset', 'SearchSceneDataset'
 ]

@@ -142,8 +142,7 @@ def releases() -> ModuleType:
 def warnings_logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What datasets warn of, one entry per line."""
     lines: list[str] = []
-    monkeypatch.setattr('pedsearch.datasets.search_datasets.search_dataset.print_log',
-                        lambda text, **kwargs: lines.append(text))
+    monkeypatch.setattr('pedsearch.datasets.split_dataset.print_log', lambda text, **kwargs: lines.append(text))
     return lines
 
 

@@ -6,7 +6,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pedsearch.datasets.dataset_checks import check_cuhk_sysu, check_prw, check_scenes, compare_counts, inspect_image
+from pedsearch.datasets import CropDataset
+from pedsearch.datasets.dataset_checks import (
+    MARKET1501_COUNTS,
+    MSMT17_COUNTS,
+    check_crops,
+    check_cuhk_sysu,
+    check_market1501,
+    check_msmt17,
+    check_prw,
+    check_scenes,
+    compare_counts,
+    count_parts,
+    inspect_image,
+)
+
+from .test_reid_datasets.crop_files import MARKET, write_msmt17, write_named, write_pictures
 
 CUHK = dict(
     train=dict(images=2, boxes=4, labelled_boxes=3, ids=2),
@@ -54,7 +69,7 @@ def test_missing_pieces_are_named(prw_root):
         f'test: {prw_root}/query_info.txt does not exist; check data_root against the layout of the release']
 
 
-@pytest.mark.parametrize('check', [check_cuhk_sysu, check_prw, check_scenes])
+@pytest.mark.parametrize('check', [check_cuhk_sysu, check_prw, check_scenes, check_market1501, check_msmt17, check_crops])
 def test_no_folder(tmp_path, check):
     assert wrong(check(str(tmp_path / 'gone')))[0] == f'folder {tmp_path / "gone"} does not exist'
 
@@ -86,3 +101,68 @@ def test_long_lists_are_cut(own_root, monkeypatch):
         path.unlink()
     lines = wrong(check_scenes(own_root))
     assert lines[0].endswith('images: train_0.jpg, train_1.jpg and 1 more')
+
+
+def test_complete_releases_of_crops(tmp_path):
+    write_named(tmp_path / 'market', MARKET)
+    counts = dict(
+        train=dict(images=4, ids=2, cameras=3),
+        query=dict(images=2, ids=2, cameras=2),
+        gallery=dict(images=4, ids=2, cameras=4, distractors=1))
+    findings = check_market1501(str(tmp_path / 'market'), True, counts)
+    assert wrong(findings) == []
+    assert [finding.text for finding in findings] == [
+        'train: 4 images', 'train: 2 ids', 'train: 3 cameras', 'train: 0 images without identity',
+        'train: 2 ids in several cameras', 'query: 2 images', 'query: 2 ids', 'query: 2 cameras', 'gallery: 4 images',
+        'gallery: 2 ids', 'gallery: 4 cameras', 'gallery: 1 distractors']
+    write_msmt17(tmp_path / 'msmt')
+    counts = dict(
+        train=dict(images=3, ids=2, cameras=3),
+        query=dict(images=1, ids=1, cameras=1),
+        gallery=dict(images=2, ids=1, cameras=2, distractors=1))
+    assert wrong(check_msmt17(str(tmp_path / 'msmt'), True, counts)) == []
+
+
+def test_published_counts_of_crops(tmp_path):
+    write_named(tmp_path, MARKET)
+    lines = wrong(check_market1501(str(tmp_path)))
+    assert lines[0] == 'train: 4 images, expected 12936 (-12932)'
+    assert lines[-1] == 'gallery: 1 distractors, expected 2798 (-2797)'
+    for counts, total in ((MARKET1501_COUNTS, 12936 + 3368 + 15913), (MSMT17_COUNTS, 126441)):
+        assert sum(part['images'] for part in counts.values()) == total
+    assert MSMT17_COUNTS['train']['ids'] + MSMT17_COUNTS['query']['ids'] == 4101
+
+
+def test_damaged_and_missing_crops_are_named(tmp_path):
+    write_msmt17(tmp_path)
+    (tmp_path / 'train/0001/0001_000_15_0303morning_0015_0.jpg').unlink()
+    (tmp_path / 'test/0002/0002_000_12_0303morning_0008_0.jpg').write_bytes(b'text')
+    lines = wrong(check_msmt17(str(tmp_path), images=True))
+    assert f'train: images missing in {tmp_path}/: train/0001/0001_000_15_0303morning_0015_0.jpg' in lines
+    assert 'test: damaged images: 0002_000_12_0303morning_0008_0.jpg is no picture' in lines
+    (tmp_path / 'list_query.txt').write_text('x')
+    assert wrong(check_msmt17(str(tmp_path)))[-1].startswith(f'test: {tmp_path}/list_query.txt, line 1 must read')
+
+
+def test_own_crops(tmp_path):
+    write_pictures(tmp_path, ['train/anna/1.jpg', 'train/2.jpg'])
+    assert [finding.text for finding in check_crops(str(tmp_path))] == [
+        'train: 2 images', 'train: 1 ids', 'train: 0 cameras', 'train: 1 images without identity',
+        'train: 0 ids in several cameras']
+    write_pictures(tmp_path, ['query/anna/3.jpg'])
+    assert wrong(check_crops(str(tmp_path)))[0].startswith(f'test: {tmp_path} must contain gallery.csv or a folder gallery')
+    write_pictures(tmp_path, ['gallery/anna/4.jpg'])
+    findings = check_crops(str(tmp_path), images=True)
+    assert wrong(findings) == []
+    assert findings[-1].text == '1 identities occur in both splits'
+
+
+def test_people_in_several_cameras_equal_a_loop(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [(f'{i}.jpg', int(pid), int(cam)) for i, (pid, cam) in enumerate(rng.integers(-1, [9, 3], (14, 2)))]
+    write_pictures(tmp_path, [row[0] for row in rows])
+    (tmp_path / 'train.csv').write_text('\n'.join(['file,pid,camid', *(','.join(map(str, row)) for row in rows)]))
+    cameras = {pid: {c for _, p, c in rows if p == pid and c >= 0} for _, pid, _ in rows if pid >= 0}
+    counts = count_parts(CropDataset(str(tmp_path)))['train']
+    assert counts['ids_in_several_cameras'] == sum(len(seen) > 1 for seen in cameras.values())
+    assert counts['images_without_identity'] == sum(pid < 0 for _, pid, _ in rows)

@@ -37,6 +37,24 @@ def test_exit_code_and_lines(tool, tmp_path, capsys):
     assert f'WRONG  train: images missing in {tmp_path}/images: train0.jpg' in lines
 
 
+def test_crops(tool, tmp_path, capsys):
+    for name in ('train/anna/1.png', 'train/ben/1.png'):
+        os.makedirs((tmp_path / name).parent)
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 4, 3), np.uint8))
+    assert tool.main(['crops', str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ['ok     train: 2 images', 'ok     train: 2 ids']
+    assert tool.main(['market1501', str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize('layout', ['market1501', 'msmt17', 'crops'])
+def test_empty_folder_of_crops(tool, tmp_path, capsys, layout):
+    assert tool.main([layout, str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len({'train'} if layout == 'crops' else {'train', 'test'})
+    assert all(line.startswith('WRONG') and str(tmp_path) in line for line in lines[:-1])
+
+
 @pytest.mark.parametrize('layout', ['cuhk_sysu', 'prw', 'scenes'])
 def test_empty_folder(tool, tmp_path, capsys, layout):
     assert tool.main([layout, str(tmp_path)]) == 1

@@ -1,100 +1,13 @@
 """Oracles: slices of the images, and the colours of frames at the places where the layout puts them."""
 
-import json
-import runpy
-import sys
-from pathlib import Path
-
-import cv2
 import numpy as np
 import pytest
 
-from pedsearch.datasets import SearchSceneDataset
-from pedsearch.functional import SearchQuery, evaluate_search
-from pedsearch.visualization.sheet import (
-    COLORS,
-    CROP_SIZE,
-    FRAME,
-    LABEL_WIDTH,
-    MARGIN,
-    MATCH,
-    MISSED,
-    OTHER,
-    OUTSIDE,
-    PAPER,
-    QUERY,
-    UNKNOWN,
-    Answer,
-    RankedQuery,
-    View,
-    cut_out,
-    draw_ranked_galleries,
-    draw_sheet,
-    read_image,
-    select_best_and_worst,
-    surround,
-)
+from pedsearch.visualization import Answer, RankedQuery, View, draw_sheet
+from pedsearch.visualization.drawing import COLORS, MATCH, MISSED, OTHER, PAPER, QUERY, UNKNOWN
+from pedsearch.visualization.sheet import CAPTION_HEIGHT, CROP_SIZE, FRAME, LABEL_WIDTH, MARGIN, NOTE_HEIGHT
 
-TOOL = str(Path(__file__).parents[2] / 'tools/analysis_tools/vis_ranked_gallery.py')
-
-
-def picture(seed: int, height: int = 300, width: int = 400) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 200, (height, width, 3), dtype=np.uint8)
-
-
-def frames(sheet: np.ndarray, kind: str) -> list[tuple[int, int, int, int]]:
-    """Outer rectangles (x1, y1, x2, y2) of the frames of a kind, row by row."""
-    mask = (sheet == COLORS[kind]).all(axis=2).astype(np.uint8)
-    reach = 12 if kind == MISSED else 0  # closes the gaps between dashes
-    grown = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1)))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(grown)
-    found = [tuple(int(value) for value in stat[:4]) for stat in stats[1:count] if min(stat[2:4]) > 100]
-    found = [(x + reach, y + reach, x + w - reach, y + h - reach) for x, y, w, h in found]
-    if kind == MISSED:  # growing has joined the frame and the caption below it
-        found = [(x, y, x2, y + CROP_SIZE[0] + 2 * FRAME) for x, y, x2, _ in found]
-        assert all((sheet[y2 - 1, x] == COLORS[kind]).all() for x, _, _, y2 in found)
-    return sorted(found, key=lambda frame: (frame[1], frame[0]))
-
-
-# -- crops ------------------------------------------------------------------------------------------------------------
-
-
-def test_crop_at_its_own_size_is_the_slice() -> None:
-    image = picture(0)
-    region = surround((30, 40, 30 + CROP_SIZE[1], 40 + CROP_SIZE[0]), CROP_SIZE)
-    assert region == (30, 40, 134, 248)
-    assert np.array_equal(np.asarray(cut_out(image, region, CROP_SIZE)), image[40:248, 30:134])
-
-
-def test_crop_outside_the_image_is_grey() -> None:
-    image = picture(1, 100, 100)
-    crop = np.asarray(cut_out(image, (-10, -20, 30, 20), (40, 40)))
-    assert np.array_equal(crop[20:, 10:], image[:20, :30])
-    assert (crop[:20] == OUTSIDE).all()
-    assert (crop[:, :10] == OUTSIDE).all()
-
-
-@pytest.mark.parametrize('bbox', [(10, 10, 20, 110), (10, 10, 110, 20), (5, 5, 5, 5)])
-@pytest.mark.parametrize('context', [1.0, 1.5])
-def test_surroundings_have_the_proportions_of_the_cell_and_hold_the_box(bbox: tuple, context: float) -> None:
-    x1, y1, x2, y2 = surround(bbox, (208, 104), context)
-    assert (x2 - x1) * 2 == pytest.approx(y2 - y1)
-    assert (x1 + x2, y1 + y2) == pytest.approx((bbox[0] + bbox[2], bbox[1] + bbox[3]))
-    assert x2 - x1 >= (bbox[2] - bbox[0]) * context
-    assert y2 - y1 >= (bbox[3] - bbox[1]) * context
-
-
-def test_image_is_read_as_rgb(tmp_path: Path) -> None:
-    image = picture(2)
-    cv2.imwrite(str(tmp_path / 'a.png'), image[..., ::-1])
-    assert np.array_equal(read_image(str(tmp_path / 'a.png')), image)
-    with pytest.raises(FileNotFoundError, match='image .*b.png does not exist'):
-        read_image(str(tmp_path / 'b.png'))
-    with pytest.raises(ValueError, match=r'must be a \(H, W, 3\) uint8 RGB array, got \(4, 4\) float64'):
-        read_image(np.zeros((4, 4)))
-
-
-# -- the sheet --------------------------------------------------------------------------------------------------------
+from .sheet_frames import frames, picture
 
 BOX = (30, 40, 30 + CROP_SIZE[1], 40 + CROP_SIZE[0])
 
@@ -121,13 +34,13 @@ def test_sheet_of_crops_has_the_right_frame_around_the_right_slice() -> None:
 
 
 def test_sheet_without_truth_has_neutral_frames_and_no_column_of_missed() -> None:
-    row = RankedQuery(View(picture(0), BOX), [Answer(picture(1), BOX, .9)])
-    sheet = draw_sheet('title', [('', [row])], topk=1)
-    assert len(frames(sheet, UNKNOWN)) == 1
+    row = RankedQuery(View(picture(0), BOX), [Answer(picture(seed), BOX, .9) for seed in (1, 2, 3)])
+    sheet = draw_sheet('title', [('', [row])], topk=3)
+    assert len(frames(sheet, UNKNOWN)) == 3
     assert not frames(sheet, MATCH)
     assert not frames(sheet, OTHER)
     assert not frames(sheet, MISSED)
-    right = frames(sheet, UNKNOWN)[0][2]
+    right = frames(sheet, UNKNOWN)[2][2]
     assert sheet.shape[1] - right == MARGIN
 
 
@@ -155,112 +68,33 @@ def test_sheet_of_scenes_draws_each_image_once_with_its_boxes() -> None:
         assert (inside == 90).all()
 
 
-# -- from a test to a sheet -------------------------------------------------------------------------------------------
+def test_whole_images_fill_their_cells_and_notes_stand_below() -> None:
+    images = [picture(seed, *CROP_SIZE) for seed in range(4)]
+    row = RankedQuery(
+        View(images[0], note='camera 2'),
+        [Answer(images[1], None, .1, MATCH, note='camera 0'), Answer(images[2], score=.2, verdict=OTHER)],
+        [View(images[3])])
+    sheet = draw_sheet('', [('', [row])], topk=2, measure='distance')
+    order = [frames(sheet, kind)[0] for kind in (QUERY, MATCH, OTHER, MISSED)]
+    for (x, y, x2, y2), image in zip(order, images):
+        assert np.array_equal(sheet[y + FRAME:y2 - FRAME, x + FRAME:x2 - FRAME], image)
+    below = order[0][3] + 5 + NOTE_HEIGHT
+    inked = [bool((sheet[below:below + NOTE_HEIGHT, x:x2] != PAPER).any()) for x, _, x2, _ in order]
+    assert inked == [True, True, False, False]
+    plain = draw_sheet('', [('', [RankedQuery(View(images[0]), [])])], topk=2)
+    assert sheet.shape[0] - plain.shape[0] == NOTE_HEIGHT
+    assert plain.shape[0] > order[0][3] + CAPTION_HEIGHT
 
 
-def record(ap: float | None, n_gt: int = 1) -> dict:
-    return dict(ap=ap, n_gt=n_gt)
+def test_sheet_is_as_wide_as_its_title() -> None:
+    row = RankedQuery(View(picture(0), BOX), [])
+    title = draw_sheet('a long title ' * 9, [('', [row])], topk=1)
+    right = np.nonzero((title[MARGIN - 8:MARGIN + 12] != PAPER).any(axis=(0, 2)))[0].max()
+    assert MARGIN <= title.shape[1] - right <= MARGIN + 12  # the title ends with a blank
 
 
-def test_best_and_worst_are_the_extremes_one_per_person() -> None:
-    records = [record(.5), record(1.), record(1., 3), record(None), record(0.), record(.2), record(.9)]
-    pids = [0, 1, 1, 2, 3, 3, 4]
-    best, worst = select_best_and_worst(records, pids, 2, 3)
-    assert [records.index(one) for one in best] == [2, 6]  # 1 is the same person with fewer targets
-    assert [next(i for i, r in enumerate(records) if r is one) for one in worst] == [4, 0, 1]
-    with pytest.raises(ValueError, match='must hold a query with a target in its gallery, got none in 1'):
-        select_best_and_worst([record(None)], [0], 1, 1)
-
-
-@pytest.fixture
-def searched(tmp_path: Path) -> tuple[dict, list[dict]]:
-    """Five images that show person 1 (twice not found at rank one) and person 2; the dataset's config, the result."""
-    (tmp_path / 'images').mkdir()
-    (tmp_path / 'annotations').mkdir()
-    images, annotations = [], []
-    for index in range(5):
-        cv2.imwrite(str(tmp_path / f'images/{index}.png'), picture(index)[..., ::-1])
-        images.append(dict(id=index, file_name=f'{index}.png', width=400, height=300))
-        for pid, x in ((1, 30), (2, 230)):
-            if (pid, index) != (2, 4):
-                annotations.append(dict(id=len(annotations), image_id=index, category_id=1, person_id=pid,
-                                        bbox=[x, 40, CROP_SIZE[1], CROP_SIZE[0]], area=1, iscrowd=0))
-    content = dict(info=dict(format='pedsearch-scenes', version=1), categories=[dict(id=1, name='person')],
-                   images=images, annotations=annotations)
-    (tmp_path / 'annotations/test.json').write_text(json.dumps(content))
-    queries = [dict(image_id=0, bbox=[x, 40, CROP_SIZE[1], CROP_SIZE[0]], person_id=pid, gallery=None)
-               for pid, x in ((1, 30), (2, 230))]
-    (tmp_path / 'annotations/test_protocol.json').write_text(json.dumps(dict(queries=queries)))
-    config = dict(type='SearchSceneDataset', data_root=str(tmp_path), split='test', test_mode=True)
-    dataset = SearchSceneDataset(**{key: value for key, value in config.items() if key != 'type'})
-    dataset.full_init()
-    boxes = np.array([[30, 40, 134, 248], [230, 40, 334, 248]], float)
-    right, wrong = np.eye(2), np.eye(2)[::-1]
-    detections = {index: (boxes, np.ones(2), wrong if index == 3 else right) for index in range(5)}
-    entries = dataset.metainfo['protocols'][next(iter(dataset.metainfo['protocols']))]
-    result = evaluate_search(detections, [SearchQuery(entry['img_id'], entry['bbox'], np.eye(2)[entry['pid'] - 1],
-                                                      entry['targets'], entry['gallery']) for entry in entries])
-    return config, result['per_query']
-
-
-def test_ranked_galleries_of_a_test(searched: tuple) -> None:
-    config, per_query = searched
-    dataset = SearchSceneDataset(**{key: value for key, value in config.items() if key != 'type'})
-    sheet = draw_ranked_galleries(dataset, per_query, num_best=1, num_worst=1, topk=4)
-    expected = {kind: 0 for kind in (MATCH, OTHER)}
-    for one in per_query:
-        for hit in one['top'][:4]:
-            expected[MATCH if hit['is_match'] else OTHER] += 1
-    assert expected[MATCH] > 0
-    assert expected[OTHER] > 0
-    assert {kind: len(frames(sheet, kind)) for kind in (MATCH, OTHER)} == expected
-    assert len(frames(sheet, QUERY)) == len(frames(sheet, MISSED)) == 2
-    by_place = sorted(frames(sheet, MATCH) + frames(sheet, OTHER), key=lambda frame: (frame[1], frame[0]))
-    best = max(per_query, key=lambda one: one['ap'])
-    for (x, y, x2, y2), one in zip(frames(sheet, MISSED), sorted(per_query, key=lambda one: -one['ap'])):
-        found = {hit['img_id'] for hit in one['top'][:4] if hit['is_match']}
-        left = int(one['bbox'][0])
-        targets = [picture(index)[40:248, left:left + CROP_SIZE[1]] for index in range(1, 5 if left == 30 else 4)
-                   if index not in found]
-        shown = sheet[y + FRAME:y2 - FRAME, x + FRAME:x2 - FRAME]
-        assert sum(np.array_equal(shown, target) for target in targets) == 1
-    for (x, y, x2, y2), hit in zip(by_place, best['top'][:4]):
-        x1 = int(hit['bbox'][0])
-        assert np.array_equal(sheet[y + FRAME:y2 - FRAME, x + FRAME:x2 - FRAME],
-                              picture(hit['img_id'])[40:248, x1:x1 + CROP_SIZE[1]])
-
-
-def test_records_of_another_dataset_are_refused(searched: tuple) -> None:
-    config, per_query = searched
-    dataset = SearchSceneDataset(**{key: value for key, value in config.items() if key != 'type'})
-    with pytest.raises(ValueError, match=r'the query \[1.0, 2.0, 3.0, 4.0\] in image 0 is not in the protocol'):
-        draw_ranked_galleries(dataset, [dict(per_query[0], bbox=[1, 2, 3, 4])])
-    with pytest.raises(ValueError, match="protocol must be one of .* got 'nothing'"):
-        draw_ranked_galleries(dataset, per_query, protocol='nothing')
-    with pytest.raises(ValueError, match='not both 0, topk >= 1, got 0, 0, 8'):
-        draw_ranked_galleries(dataset, per_query, 0, 0)
-
-
-def test_tool_draws_what_the_function_draws(searched: tuple, tmp_path: Path, monkeypatch) -> None:
-    config, per_query = searched
-    (tmp_path / 'config.py').write_text(f"default_scope = 'pedsearch'\ntest_dataloader = dict(dataset={config!r})\n")
-    dump = dict(format='pedsearch-search-dump', evaluations=dict(primary=per_query))
-    (tmp_path / 'dump.json').write_text(json.dumps(dump))
-    out = tmp_path / 'deep/ranked.png'
-
-    def run(dump: str, *options: str) -> None:
-        monkeypatch.setattr(sys, 'argv', [TOOL, str(tmp_path / 'config.py'), str(tmp_path / dump), str(out), *options])
-        runpy.run_path(TOOL, run_name='__main__')
-
-    run('dump.json', '--best', '1', '--worst', '1', '--topk', '4')
-    dataset = SearchSceneDataset(**{key: value for key, value in config.items() if key != 'type'})
-    assert np.array_equal(cv2.imread(str(out))[..., ::-1], draw_ranked_galleries(dataset, per_query, 1, 1, 4))
-    with pytest.raises(ValueError, match='dump .*config.py is not JSON'):
-        run('config.py')
-    with pytest.raises(FileNotFoundError, match='dump .*none.json does not exist; write it with tools/test.py --out'):
-        run('none.json')
-    with pytest.raises(ValueError, match=r"--evaluation must be one of \['primary'\], got 'control'"):
-        run('dump.json', '--evaluation', 'control')
-    (tmp_path / 'list.json').write_text('[]')
-    with pytest.raises(ValueError, match='list.json must be a dump of PersonSearchMetric'):
-        run('list.json')
+@pytest.mark.parametrize('score', [None, .25])
+def test_caption_names_rank_and_score(monkeypatch, score: float | None) -> None:
+    from pedsearch.visualization.sheet import _caption
+    answer = Answer(picture(0), score=score, verdict=MATCH)
+    assert _caption(3, answer) == ('3 ✓' if score is None else '3 · 0.25 ✓')

@@ -9,33 +9,17 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
 import torchvision
 from torch import Tensor
+from weight_files import first_few, read_tensors, single_precision, without_prefix, write_checkpoint
 
-WRAPPERS = ('module.', 'backbone.', 'encoder.')
-
-
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint by name, without the prefixes that wrappers put before them."""
-    if not path.is_file():
-        raise FileNotFoundError(f'expected a weight file, found none at {path}')
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise ValueError(f'{path} is no plain weight file ({type(error).__name__}); only tensors are read, save the '
-                         'state dict alone') from error
-    content = content.get('state_dict', content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not content or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f'{path} must hold tensors by name, got {type(content).__name__}; save model.state_dict()')
-    for prefix in WRAPPERS:
-        if all(name.startswith(prefix) for name in content):
-            content = {name.removeprefix(prefix): value for name, value in content.items()}
-    return content
+WRAPPERS = ('backbone.', 'encoder.')
 
 
 def convert(tensors: dict[str, Tensor], arch: str) -> dict[str, Tensor]:
     """The backbone's tensors in fp32; raises ValueError naming what is missing, unknown or of another shape."""
+    for prefix in WRAPPERS:
+        tensors = without_prefix(tensors, prefix)
     expected = {name: value for name, value in torchvision.models.get_model(arch).state_dict().items()
                 if not name.startswith(('fc.', 'classifier.'))}
     given = {name: value for name, value in tensors.items() if not name.startswith(('fc.', 'classifier.'))}
@@ -45,9 +29,8 @@ def convert(tensors: dict[str, Tensor], arch: str) -> dict[str, Tensor]:
     problems += [f'{name} has shape {tuple(given[name].shape)} instead of {tuple(expected[name].shape)}'
                  for name in sorted(given.keys() & expected.keys()) if given[name].shape != expected[name].shape]
     if problems:
-        more = f' and {len(problems) - 5} more' if len(problems) > 5 else ''
-        raise ValueError(f'the file is not a {arch}: ' + '; '.join(problems[:5]) + more)
-    return {name: value.float() if value.is_floating_point() else value for name, value in given.items()}
+        raise ValueError(f'the file is not a {arch}: {first_few(problems)}')
+    return single_precision(given)
 
 
 def main() -> int:
@@ -57,14 +40,11 @@ def main() -> int:
     parser.add_argument('--arch', default='resnet50', help='name of the torchvision model')
     args = parser.parse_args()
     try:
-        tensors = convert(load_tensors(args.source), args.arch)
+        tensors = convert(read_tensors(args.source), args.arch)
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    args.target.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.target.with_suffix('.partial')
-    torch.save(dict(meta=dict(arch=args.arch, source=args.source.name), state_dict=tensors), partial)
-    partial.replace(args.target)
+    write_checkpoint(args.target, tensors, dict(arch=args.arch, source=args.source.name))
     print(f'{args.target}: {len(tensors)} tensors of {args.arch}')
     return 0
 

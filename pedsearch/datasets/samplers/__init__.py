@@ -1,5 +1,9 @@
 """Samplers whose order depends on the run's seed and the epoch alone, never on the number of processes."""
 
+from .camera_sampler import CameraSampler
+from .cross_domain_sampler import CrossDomainSampler
 from .epoch_sampler import EpochSampler
+from .multiple_gallery_sampler import MultipleGallerySampler
+from .pk_sampler import PKSampler
 
-__all__ = ['EpochSampler']
+__all__ = ['CameraSampler', 'CrossDomainSampler', 'EpochSampler', 'MultipleGallerySampler', 'PKSampler']

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Sized
 
 import torch
-from mmengine.dist import get_dist_info, sync_random_seed
-from torch.utils.data import Sampler
 
 from pedsearch.registry import DATA_SAMPLERS
 
 from ..seeding import SeededIndex, sample_seed
+from .resumable_sampler import ResumableSampler
 
 
 @DATA_SAMPLERS.register_module()
-class EpochSampler(Sampler):
+class EpochSampler(ResumableSampler):
     """Yield every index once per epoch in an order that seed and epoch alone decide.
 
     Rank r of W takes the global positions r, r + W, r + 2W, ..., so W processes with batch size b see together the
@@ -38,19 +37,9 @@ class EpochSampler(Sampler):
                  seed: int | None = None,
                  drop_last: bool = False,
                  global_batch_size: int | None = None) -> None:
-        self.rank, self.world_size = get_dist_info()
-        group = self.world_size if global_batch_size is None else global_batch_size
-        if group < 1 or group % self.world_size:
-            raise ValueError(f'global_batch_size must be a positive multiple of the {self.world_size} processes, got '
-                             f'{group}; use batch_size per process x {self.world_size}')
-        if len(dataset) == 0:
-            raise ValueError('EpochSampler needs a dataset with at least one sample, got an empty one; check data_root')
-        self.dataset = dataset
+        super().__init__(dataset, global_batch_size, seed)
         self.shuffle = shuffle
-        self.seed = sync_random_seed() if seed is None else seed
-        self.epoch = 0
-        self.start = 0
-        size = len(dataset)
+        size, group = len(dataset), self.global_batch_size
         self.total_size = size // group * group if drop_last else -(-size // group) * group
 
     def __iter__(self) -> Iterator[SeededIndex]:
@@ -69,21 +58,3 @@ class EpochSampler(Sampler):
     def __len__(self) -> int:
         """Samples of one whole epoch on this rank; ``set_start`` does not change it."""
         return self.total_size // self.world_size
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order and seeds the next iteration yields."""
-        self.epoch = epoch
-
-    def set_start(self, num_samples: int) -> None:
-        """Let the next iteration, and only that one, begin after the first samples of the epoch.
-
-        Args:
-            num_samples (int): Samples of this rank already used, steps done × batch size per process.
-
-        Raises:
-            ValueError: ``num_samples`` is negative or exceeds the epoch.
-        """
-        if not 0 <= num_samples <= len(self):
-            raise ValueError(f'num_samples must lie between 0 and the {len(self)} samples of an epoch, got '
-                             f'{num_samples}; pass steps done in this epoch x batch size per process')
-        self.start = num_samples

@@ -3,21 +3,17 @@
 Shape legend: n boxes of one image, m boxes of one person in one image.
 """
 
-import logging
-import os
 import os.path as osp
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from mmengine.dataset import BaseDataset, force_full_init
-from mmengine.logging import print_log
+from mmengine.dataset import force_full_init
 
-from pedsearch.registry import TRANSFORMS
 from pedsearch.structures import UNLABELED
 
-from ..seeding import seeded
+from ..split_dataset import SplitDataset
 
 
 @dataclass
@@ -97,7 +93,7 @@ def restrict_protocol(protocol: Sequence[dict], img_ids: set[int]) -> list[dict]
     return kept
 
 
-class SearchDataset(BaseDataset):
+class SearchDataset(SplitDataset):
     """Base of the person search datasets: one sample per image, test queries ride on the sample of their image.
 
     A subclass writes :meth:`load_scenes` and :meth:`load_protocols`. The test split publishes its protocols in
@@ -105,17 +101,10 @@ class SearchDataset(BaseDataset):
     gallery (g,) int32 or None = all images but the query's own)``; the first is the primary one. ``img_id`` counts
     the images of the split from 0. ``query_id`` names a query box: the same box has the same id in every protocol.
 
-    Bad images are errors, never replaced by other samples.
-
     Args:
-        data_root (str): Folder of the release.
-        split (str): ``'train'`` or ``'test'``.
-        pipeline (Sequence): Transforms.
-        test_mode (bool): As in mmengine. Default: False.
+        *args: See :class:`~pedsearch.datasets.split_dataset.SplitDataset`.
         data_prefix (dict | None): ``img_path``: folder of the images below ``data_root``; None: as released.
-        check_files (bool): List the image folder once and stop if annotated images are missing. Switch it off for
-            storage that cannot be listed. Default: True.
-        **kwargs: Further arguments of :class:`mmengine.dataset.BaseDataset`, for example ``indices`` (a subset, to
+        **kwargs: Likewise; also those of :class:`mmengine.dataset.BaseDataset`, for example ``indices`` (a subset, to
             which the protocols are cut down) or ``filter_cfg=dict(filter_empty_gt=True)`` (train split only).
 
     Raises:
@@ -125,31 +114,13 @@ class SearchDataset(BaseDataset):
         FileNotFoundError: Annotated images are missing.
     """
 
-    METAINFO = dict(classes=('person', ), palette=[(220, 20, 60)])
     IMAGE_DIR = ''
     """Folder of the images below ``data_root`` in the public release."""
 
-    def __init__(self,
-                 data_root: str,
-                 split: str = 'train',
-                 pipeline: Sequence[dict | Callable] = (),
-                 test_mode: bool = False,
-                 data_prefix: dict | None = None,
-                 check_files: bool = True,
-                 **kwargs) -> None:
-        if not isinstance(data_root, (str, os.PathLike)):
-            raise TypeError(f'data_root must be the path of a folder, got {data_root!r}')
-        if split not in ('train', 'test'):
-            raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-        self.split = split
-        self.check_files = check_files
+    def __init__(self, *args, data_prefix: dict | None = None, **kwargs) -> None:
         self._num_ids = self._num_boxes = 0
         super().__init__(
-            data_root=os.fspath(data_root),
-            data_prefix=dict(img_path=self.IMAGE_DIR) if data_prefix is None else data_prefix,
-            pipeline=[TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline],
-            test_mode=test_mode,
-            **kwargs)
+            *args, data_prefix=dict(img_path=self.IMAGE_DIR) if data_prefix is None else data_prefix, **kwargs)
 
     def load_scenes(self) -> list[Scene]:
         """Read the images of the split; the position in the list becomes the ``img_id``."""
@@ -162,7 +133,7 @@ class SearchDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Build one sample per scene."""
         scenes = self.load_scenes()
-        self._check_scenes(scenes)
+        self.check_images([scene.file_name for scene in scenes], self.data_prefix['img_path'])
         labelled = {pid for scene in scenes for pid in scene.pids.tolist()} - {UNLABELED}
         self._num_ids, self._num_boxes = len(labelled), sum(len(scene.pids) for scene in scenes)
         data_list = [self._sample(img_id, scene) for img_id, scene in enumerate(scenes)]
@@ -183,24 +154,6 @@ class SearchDataset(BaseDataset):
             self._set_protocols(protocols, self.data_list)
         return self.data_list
 
-    def prepare_data(self, idx: int) -> dict:
-        """Run the pipeline; everything random in it is drawn from ``idx.seed`` where the sampler gave one."""
-        seed = getattr(idx, 'seed', None)
-        info = self.get_data_info(int(idx))
-        if seed is not None:
-            info['seed'] = seed
-        with seeded(seed):
-            data = self.pipeline(info)
-        if data is None:
-            raise ValueError(f'the pipeline returned None for {info["img_path"]}; remove the transform that rejects '
-                             'images, samples are never replaced')
-        return data
-
-    @property
-    def metainfo(self) -> dict:
-        """Meta information; a shallow copy, for protocols with thousands of galleries are costly to copy."""
-        return dict(self._metainfo)
-
     @property
     @force_full_init
     def protocols(self) -> dict[str, list[dict]]:
@@ -218,10 +171,6 @@ class SearchDataset(BaseDataset):
     def num_boxes(self) -> int:
         """Boxes of the split, labelled or not. Not changed by ``indices``."""
         return self._num_boxes
-
-    def warn(self, text: str) -> None:
-        """Log one line about the release."""
-        print_log(f'{type(self).__name__} ({self.split}): {text}', logger='current', level=logging.WARNING)
 
     def warn_dropped(self, num: int) -> None:
         """Say once how many annotated boxes could not be used."""
@@ -269,33 +218,3 @@ class SearchDataset(BaseDataset):
                     data_list[query['img_id']]['queries'].append(
                         dict(query_id=query_ids[key], bbox=query['bbox'].tolist(), pid=query['pid']))
                 query['query_id'] = query_ids[key]
-
-    def _check_scenes(self, scenes: Sequence[Scene]) -> None:
-        folder = self.data_prefix['img_path']
-        if not scenes:
-            raise ValueError(f'{type(self).__name__} found no {self.split} image under {self.data_root}; check the '
-                             'annotation files')
-        names = [scene.file_name for scene in scenes]
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise ValueError(f'every image must be listed once, got {twice[0]} repeated in the {self.split} split; '
-                             'remove the repeated entry')
-        if not self.check_files:
-            return
-        if not osp.isdir(folder):
-            raise FileNotFoundError(f'image folder {folder} does not exist; check data_root={self.data_root!r} and '
-                                    'data_prefix')
-        missing = sorted(set(names) - list_files(folder, names))
-        if missing:
-            raise FileNotFoundError(f'{len(missing)} of {len(names)} images are missing in {folder}, first: '
-                                    f'{missing[0]}; complete the copy, tools/check_dataset.py lists them')
-
-
-def list_files(folder: str, names: Sequence[str]) -> set[str]:
-    """List the files in ``folder`` and in those of its sub-folders that ``names`` mention, as relative names."""
-    found = set()
-    for sub_folder in {osp.dirname(name) for name in names}:
-        path = osp.join(folder, sub_folder)
-        if osp.isdir(path):
-            found.update(osp.join(sub_folder, entry) for entry in os.listdir(path))
-    return found

@@ -1,6 +1,11 @@
-"""Pipeline steps of person search; geometry in between is mmdet's (``mmdet.Resize``, ``mmdet.RandomFlip``, ...)."""
+"""Pipeline steps of person search and re-identification.
 
-from .formatting import PackSearchInputs
+Geometry in between is mmdet's (scenes with boxes: ``mmdet.Resize``, ``mmdet.RandomFlip``) and mmpretrain's (crops:
+``mmpretrain.Resize``, ``mmpretrain.RandomFlip``, ``mmpretrain.RandomCrop``).
+"""
+
+from .formatting import PackReIDInputs, PackSearchInputs
 from .loading import LoadImage, LoadSearchAnnotations
+from .random_erasing import RandomErasing
 
-__all__ = ['LoadImage', 'LoadSearchAnnotations', 'PackSearchInputs']
+__all__ = ['LoadImage', 'LoadSearchAnnotations', 'PackReIDInputs', 'PackSearchInputs', 'RandomErasing']

@@ -1,4 +1,4 @@
-"""Pack a loaded scene into what models take.
+"""Pack a loaded scene or crop into what models take.
 
 Shape legend: n boxes of one image, q query boxes of one image, H × W network input.
 """
@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 
 from pedsearch.registry import TRANSFORMS
-from pedsearch.structures import SearchDataSample
+from pedsearch.structures import ReIDDataSample, SearchDataSample
 
 _FIELDS = {'gt_bboxes': 'bboxes', 'gt_bboxes_labels': 'labels', 'gt_pids': 'pids'}
 
@@ -63,6 +63,35 @@ class PackSearchInputs(BaseTransform):
         if 'seed' in results:
             kept.set_metainfo(dict(seed=results['seed']))
         return kept, InstanceData(**{name: tensor[ignored] for name, tensor in tensors.items()})
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'
+
+
+@TRANSFORMS.register_module()
+class PackReIDInputs(BaseTransform):
+    """Return ``dict(inputs=(3, H, W) tensor of the image's type, data_samples=ReIDDataSample)``.
+
+    Args:
+        meta_keys (Sequence[str]): Entries of the sample that become metainfo, those it lacks are skipped.
+
+    Raises:
+        ValueError: The image has not three channels.
+    """
+
+    def __init__(
+        self,
+        meta_keys: Sequence[str] = ('sample_idx', 'img_path', 'pid', 'camid', 'is_query', 'label', 'domain', 'seed')
+    ) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        img = results['img']
+        if img.ndim != 3 or img.shape[2] != 3:
+            raise ValueError(f'img must have shape (H, W, 3), got {img.shape}; read it in colour (LoadImage)')
+        sample = ReIDDataSample(metainfo={key: results[key] for key in self.meta_keys if key in results})
+        img = np.ascontiguousarray(img.transpose(2, 0, 1))  # (H, W, 3) -> (3, H, W)
+        return dict(inputs=torch.from_numpy(img), data_samples=sample)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'

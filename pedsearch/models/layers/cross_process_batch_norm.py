@@ -10,6 +10,8 @@ from torch.distributed.nn.functional import all_reduce
 
 from pedsearch.registry import MODELS
 
+from .batch_norm_conversion import convert_batch_norms
+
 
 class _CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm whose training statistics are those of all processes, on any device.
@@ -59,3 +61,19 @@ class CrossProcessBatchNorm1d(_CrossProcessBatchNorm, nn.BatchNorm1d):
 @MODELS.register_module()
 class CrossProcessBatchNorm2d(_CrossProcessBatchNorm, nn.BatchNorm2d):
     __doc__ = _CrossProcessBatchNorm.__doc__
+
+
+def cross_process_batch_norms(module: nn.Module) -> nn.Module:
+    """Turn every batch norm inside a module into a :class:`CrossProcessBatchNorm2d` or 1d, in place.
+
+    Args:
+        module (nn.Module): a network, or a batch norm itself.
+
+    Returns:
+        nn.Module: the module.
+
+    Raises:
+        TypeError: a norm of another kind, see :func:`~pedsearch.models.layers.convert_batch_norms`.
+    """
+    convert_batch_norms(module, CrossProcessBatchNorm1d, CrossProcessBatchNorm2d)
+    return module

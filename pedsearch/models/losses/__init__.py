@@ -1,5 +1,19 @@
-"""Losses as pure functions."""
+"""Losses: pure functions and their registered shells."""
 
+from .center_loss import CenterLoss, center_loss
+from .process_rows import gather_rows
 from .reduction import mean_across_processes
+from .smoothed_cross_entropy import SmoothedCrossEntropyLoss, smoothed_cross_entropy
+from .triplet import (
+    BatchHardTripletLoss,
+    WeightedTripletLoss,
+    batch_hard_triplet_loss,
+    euclidean_dist,
+    weighted_triplet_loss,
+)
 
-__all__ = ['mean_across_processes']
+__all__ = [
+    'BatchHardTripletLoss', 'CenterLoss', 'SmoothedCrossEntropyLoss', 'WeightedTripletLoss', 'batch_hard_triplet_loss',
+    'center_loss', 'euclidean_dist', 'gather_rows', 'mean_across_processes', 'smoothed_cross_entropy',
+    'weighted_triplet_loss'
+]

@@ -1,5 +1,7 @@
 """Memories: buffers that losses compare with, each changed by one named method."""
 
+from .cluster_memory import ClusterMemory, cluster_means
+from .hybrid_memory import HybridMemory
 from .oim_memory import OIMMemory
 
-__all__ = ['OIMMemory']
+__all__ = ['ClusterMemory', 'HybridMemory', 'OIMMemory', 'cluster_means']

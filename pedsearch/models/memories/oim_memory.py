@@ -11,6 +11,7 @@ from pedsearch.registry import MODELS
 from pedsearch.structures import UNLABELED
 
 from ..losses import mean_across_processes
+from .checks import check_rows
 from .momentum_update import momentum_update
 from .process_gather import gather_in_sample_order
 
@@ -64,19 +65,9 @@ class OIMMemory(nn.Module):
     def num_ids(self) -> int:
         return len(self.lut)
 
-    def _check_shapes(self, embed: Tensor, pids: Tensor) -> None:
-        if not isinstance(embed, Tensor) or not isinstance(pids, Tensor):
-            raise TypeError(f'embed and pids must be tensors, got {type(embed).__name__} and {type(pids).__name__}')
-        if embed.ndim != 2 or embed.size(1) != self.lut.size(1) or pids.shape != embed.shape[:1]:
-            raise ValueError(f'embed must have shape (B, {self.lut.size(1)}) and pids (B,), got {tuple(embed.shape)} '
-                             f'and {tuple(pids.shape)}')
-        if pids.is_floating_point() or pids.dtype == torch.bool:
-            raise TypeError(f'pids must be integers, got {pids.dtype}')
-
-    def _check_ids(self, pids: Tensor) -> None:
-        if len(pids) and not (pids.min() >= UNLABELED and pids.max() < self.num_ids):
-            raise ValueError(f'pids must lie in {UNLABELED}...{self.num_ids - 1}, got {int(pids.min())}...'
-                             f'{int(pids.max())}; set num_ids to the training set\'s (`dataset.num_ids`)')
+    def _check(self, embed: Tensor, pids: Tensor) -> None:
+        check_rows(embed, pids, self.lut, 'pids', at_least=UNLABELED,
+                   remedy="set num_ids to the training set's (`dataset.num_ids`)")
 
     def loss(self, embed: Tensor, pids: Tensor) -> Tensor:
         """Softmax loss against the memory as it is now; the gradient goes to ``embed`` only.
@@ -88,9 +79,7 @@ class OIMMemory(nn.Module):
         Returns:
             Tensor: (), see :func:`~pedsearch.models.losses.mean_across_processes` for several processes.
         """
-        self._check_shapes(embed, pids)
-        if not pids.is_cuda:  # on a GPU `update` looks, which waits for the device anyway
-            self._check_ids(pids)
+        self._check(embed, pids)
         with torch.autocast(embed.device.type, enabled=False):
             bank = torch.cat([self.lut, self.queue]).float()
             logits = self.scale * embed.float() @ bank.T  # (B, D) @ (D, N + K) -> (B, N + K)
@@ -110,8 +99,7 @@ class OIMMemory(nn.Module):
             sample_inds (Tensor): (B,) int64, not decreasing: each row's sample in this process' batch. It sets the
                 order over processes; None takes every row for a sample of its own.
         """
-        self._check_shapes(embed, pids)
-        self._check_ids(pids)
+        self._check(embed, pids)
         if sample_inds is None:
             sample_inds = torch.arange(len(pids), device=pids.device)
         embed, pids = gather_in_sample_order(sample_inds, embed.detach().to(self.lut), pids.long())

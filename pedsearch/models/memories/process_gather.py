@@ -8,8 +8,8 @@ from torch import Tensor
 def gather_in_sample_order(sample_inds: Tensor, *rows: Tensor) -> tuple[Tensor, ...]:
     """Gather rows of unequal number from every process, ordered by their sample's place in the global batch.
 
-    Process r of W holds the samples r, r + W, r + 2W, ... of a global batch, as mmengine's and pedsearch's samplers
-    deal them. Rows of one sample keep their order.
+    Process r of W holds the samples r, r + W, r + 2W, ... of a global batch, as mmengine's samplers and
+    :class:`~pedsearch.datasets.EpochSampler` deal them. Rows of one sample keep their order.
 
     Args:
         sample_inds (Tensor): (B,) int64, index of each row's sample in this process' batch, not decreasing.
@@ -21,10 +21,27 @@ def gather_in_sample_order(sample_inds: Tensor, *rows: Tensor) -> tuple[Tensor, 
     world_size = get_world_size()
     if world_size == 1:
         return rows
-    sizes = [int(size) for size in all_gather(torch.tensor([len(sample_inds)], device=sample_inds.device))]
-    places = _gather_padded(sample_inds * world_size + get_rank(), sizes)
+    places, *gathered = gather_in_rank_order(sample_inds * world_size + get_rank(), *rows)
     order = places.argsort(stable=True)
-    return tuple(_gather_padded(row, sizes)[order] for row in rows)
+    return tuple(row[order] for row in gathered)
+
+
+def gather_in_rank_order(*rows: Tensor) -> tuple[Tensor, ...]:
+    """Gather rows of unequal number from every process, those of rank 0 first.
+
+    That is the order of the global batch where each process holds a contiguous chunk of it, as pedsearch's samplers of
+    labelled batches deal them.
+
+    Args:
+        *rows (Tensor): (B, ...) each, of equal B on one process.
+
+    Returns:
+        tuple[Tensor, ...]: each (sum of B over processes, ...); the rows themselves where there is one process.
+    """
+    if get_world_size() == 1:
+        return rows
+    sizes = [int(size) for size in all_gather(torch.tensor([len(rows[0])], device=rows[0].device))]
+    return tuple(_gather_padded(row, sizes) for row in rows)
 
 
 def _gather_padded(row: Tensor, sizes: list[int]) -> Tensor:

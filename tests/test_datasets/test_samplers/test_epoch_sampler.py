@@ -16,7 +16,7 @@ AUGMENT = [
 
 
 def sampler_of(monkeypatch, rank: int, world_size: int, size: int, **kwargs) -> EpochSampler:
-    monkeypatch.setattr('pedsearch.datasets.samplers.epoch_sampler.get_dist_info', lambda: (rank, world_size))
+    monkeypatch.setattr('pedsearch.datasets.samplers.resumable_sampler.get_dist_info', lambda: (rank, world_size))
     return EpochSampler(range(size), seed=3, **kwargs)
 
 
@@ -81,7 +81,7 @@ def scenes(tmp_path, releases) -> SearchSceneDataset:
 
 
 def batches(monkeypatch, dataset, num_workers=0, rank=0, world_size=1, start=0) -> list:
-    monkeypatch.setattr('pedsearch.datasets.samplers.epoch_sampler.get_dist_info', lambda: (rank, world_size))
+    monkeypatch.setattr('pedsearch.datasets.samplers.resumable_sampler.get_dist_info', lambda: (rank, world_size))
     sampler = EpochSampler(dataset, seed=0, global_batch_size=4)
     sampler.set_epoch(2)
     sampler.set_start(start)

@@ -3,9 +3,11 @@ import pytest
 import torch
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 from mmengine.dataset import pseudo_collate
+from mmengine.model import ImgDataPreprocessor
 
 from pedsearch.datasets import SearchSceneDataset
-from pedsearch.datasets.transforms import PackSearchInputs
+from pedsearch.datasets.transforms import PackReIDInputs, PackSearchInputs
+from pedsearch.structures import ReIDDataSample
 
 
 def pipeline(*middle: dict, load_first: bool = True) -> list[dict]:
@@ -68,3 +70,33 @@ def test_transform_that_loses_identities(own_root):
     np.random.seed(1)
     with pytest.raises(ValueError, match='every box needs its label and pid, got lengths'):
         [dataset[index % 3] for index in range(60)]
+
+
+CROP = dict(sample_idx=4, img_path='a.jpg', pid=2, camid=-1, label=0, domain=1, seed=77)
+
+
+def test_crop_with_its_metainfo():
+    img = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    packed = PackReIDInputs()(dict(img=img[:, ::-1], img_shape=(2, 4), flip=True, **CROP))  # a flipped view
+    assert packed['inputs'].dtype == torch.uint8
+    assert np.array_equal(packed['inputs'].numpy().transpose(1, 2, 0), img[:, ::-1])
+    assert isinstance(packed['data_samples'], ReIDDataSample)
+    assert packed['data_samples'].to_dict() == CROP
+    searched = PackReIDInputs()(dict(img=img, sample_idx=1, is_query=True))['data_samples']
+    assert searched.to_dict() == dict(sample_idx=1, is_query=True)
+
+
+def test_crops_go_through_the_preprocessor_of_mmengine():
+    mean, std = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 4, 3), dtype=np.uint8)
+    packed = [PackReIDInputs()(dict(img=img, **CROP)) for img in images]
+    batch = ImgDataPreprocessor(mean, std, bgr_to_rgb=True)(pseudo_collate(packed))
+    expected = (images[..., ::-1] - np.array(mean)) / std
+    np.testing.assert_allclose(batch['inputs'].numpy(), expected.transpose(0, 3, 1, 2), atol=1e-5)
+    assert [sample.pid for sample in batch['data_samples']] == [2, 2]
+
+
+@pytest.mark.parametrize('shape', [(8, 4), (8, 4, 1), (8, 4, 4)])
+def test_crop_without_three_channels(shape):
+    with pytest.raises(ValueError, match=r'img must have shape \(H, W, 3\), got \(8, 4.*read it in colour'):
+        PackReIDInputs()(dict(img=np.zeros(shape, np.uint8)))

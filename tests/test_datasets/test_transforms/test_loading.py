@@ -78,6 +78,38 @@ def test_loaded_fields(picture, tmp_path):
     assert results['ori_shape'] == results['img_shape'] == (40, 60) == (results['height'], results['width'])
 
 
+UNUSUAL = {
+    'grey.jpg': Image.new('L', (4, 6), 200),
+    'grey.png': Image.new('L', (4, 6), 200),
+    'cmyk.jpg': Image.new('CMYK', (4, 6), (0, 55, 55, 0)),
+    'deep.png': Image.fromarray(np.full((6, 4), 200 * 257, dtype=np.uint16)),
+    'transparent.png': Image.new('RGBA', (4, 6), (200, 200, 200, 0)),
+    'palette.png': Image.new('RGB', (4, 6), (200, 200, 200)).quantize(2),
+    'one_pixel.jpg': Image.new('RGB', (1, 1), (200, 200, 200)),
+    'one_pixel.png': Image.new('L', (1, 1), 200),
+}
+
+
+@pytest.mark.parametrize('name', UNUSUAL)
+def test_unusual_pictures_become_three_channels(tmp_path, name):
+    picture = UNUSUAL[name]
+    picture.save(tmp_path / name)
+    img = LoadImage().transform(dict(img_path=str(tmp_path / name)))['img']
+    assert img.dtype == np.uint8
+    assert img.shape == (*picture.size[::-1], 3)
+    color = (200, 200, 255) if name == 'cmyk.jpg' else (200, 200, 200)  # BGR; ink over white: 255 - 55 = 200
+    assert np.abs(img.astype(int) - color).max() <= 2
+
+
+@pytest.mark.parametrize('content', [b'', b'\0' * 50, b'GIF89a', b'\xff\xd8 cut', b'\x89PNG\r\n\x1a\n cut'])
+def test_broken_files_give_one_line(tmp_path, content):
+    path = tmp_path / 'broken.jpg'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'image .*broken\.jpg (is truncated|\(\d+ bytes\) cannot be decoded)') as caught:
+        LoadImage().transform(dict(img_path=str(path)))
+    assert '\n' not in str(caught.value)
+
+
 @pytest.mark.parametrize('num', [0, 2])
 def test_annotations(num):
     instances = [dict(bbox=[1, 2, 3 + i, 4], bbox_label=0, ignore_flag=i, pid=7 - i) for i in range(num)]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pedsearch.models.layers import CrossProcessBatchNorm1d, CrossProcessBatchNorm2d
+from pedsearch.models.layers import CrossProcessBatchNorm1d, CrossProcessBatchNorm2d, cross_process_batch_norms
 from tests.processes import run_on_processes
 
 
@@ -51,3 +51,9 @@ def test_batch_norm_over_two_processes_equals_the_whole_batch(shape):
         torch.testing.assert_close(part['grad'], whole.grad[ROWS[rank]], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(part['mean'], norm.running_mean)
         torch.testing.assert_close(part['var'], norm.running_var)
+
+
+def test_conversion_of_a_network():
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.BatchNorm1d(12))
+    assert cross_process_batch_norms(model) is model
+    assert [type(part) for part in model] == [CrossProcessBatchNorm2d, nn.Flatten, CrossProcessBatchNorm1d]

@@ -1,6 +1,6 @@
 import torch
 
-from pedsearch.models.memories.process_gather import gather_in_sample_order
+from pedsearch.models.memories.process_gather import gather_in_rank_order, gather_in_sample_order
 from tests.processes import run_on_processes
 
 # five samples with unequal numbers of rows, dealt in turn to two processes
@@ -23,3 +23,15 @@ def test_rows_come_in_the_order_of_the_global_batch():
 def test_one_process_keeps_its_rows():
     rows = torch.randn(3, 2)
     assert gather_in_sample_order(torch.tensor([0, 0, 1]), rows)[0] is rows
+    assert gather_in_rank_order(rows)[0] is rows
+
+
+def gather_chunks(rank: int, world_size: int) -> tuple:
+    rows = torch.arange(3.) if rank == 0 else torch.arange(3., 8.)
+    return gather_in_rank_order(rows, rows[:, None] * 10)
+
+
+def test_chunks_come_one_rank_after_another():
+    for rows, tens in run_on_processes(gather_chunks, 2):
+        assert rows.tolist() == list(range(8))
+        assert tens.flatten().tolist() == [10 * value for value in range(8)]

@@ -1,0 +1,30 @@
+# Toy crops, cut from the toy scenes; also the form for your own crops.
+data_root = 'data/toy_crops'
+size = (128, 64)  # (height, width)
+
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='mmpretrain.Resize', scale=size[::-1], backend='pillow', interpolation='bicubic'),
+    dict(type='mmpretrain.RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='mmpretrain.RandomCrop', crop_size=size, padding=5, pad_val=0),
+    dict(type='RandomErasing', prob=0.5),
+    dict(type='PackReIDInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='mmpretrain.Resize', scale=size[::-1], backend='pillow', interpolation='bicubic'),
+    dict(type='PackReIDInputs'),
+]
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    sampler=dict(type='PKSampler', global_batch_size=32, num_instances=4),
+    dataset=dict(type='CropDataset', data_root=data_root, split='train', pipeline=train_pipeline))
+test_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    dataset=dict(type='CropDataset', data_root=data_root, split='test', pipeline=test_pipeline, test_mode=True))
+test_evaluator = dict(type='ReIDMetric')
+val_dataloader = test_dataloader
+val_evaluator = test_evaluator

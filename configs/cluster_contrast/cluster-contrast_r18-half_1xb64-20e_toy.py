@@ -1,0 +1,14 @@
+_base_ = [
+    '../_base_/models/reid_r18_half.py', '../_base_/datasets/toy_crops.py',
+    '../_base_/schedules/reid_toy.py', '../_base_/default_runtime.py'
+]
+model = dict(bn_splits=2, head=dict(type='ClusterContrastHead'))
+train_dataloader = dict(
+    batch_size=64,
+    sampler=dict(
+        _delete_=True, type='MultipleGallerySampler', global_batch_size=64, num_instances=8, num_iters=20))
+custom_hooks = [
+    dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster', eps=0.6), pipeline={{_base_.test_pipeline}}),
+    dict(type='MemoryUpdateHook'),
+    dict(type='RunningStatsHook'),
+]

@@ -1,0 +1,183 @@
+"""Labels the training set anew before every epoch: extract, cluster, relabel, reset.
+
+The unsupervised loop rests on three contracts:
+
+* ``model.extract_feat(inputs, data_samples) -> (B, D)`` L2-normalised embeddings of preprocessed images;
+* ``clusterer(feats (N, D)) -> (N,) int64`` labels, 0...C-1, -1 for an outlier; where it has state,
+  ``state_dict()`` and ``load_state_dict()`` of plain values;
+* ``dataset.set_pseudo_labels(labels (N,))``; ``dataset.with_pipeline(pipeline)`` gives the same images for extraction,
+  ``dataset.pids`` (N,) their identities, -1 where unknown.
+
+The model's head has ``reset_memory(feats, labels)``. A head that keeps the features itself has ``init_memory(feats,
+source_labels)``, called once, and ``memory_feats()``, which from then on stands in for the extraction. With a source
+domain (``dataset.source``, ``dataset.target``) only the target's images are clustered.
+
+Shape legend: N images that are clustered, C clusters, D embedding dimensions.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.dist import broadcast, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor, nn
+
+from pedsearch.clustering import clustering_quality
+from pedsearch.registry import HOOKS, TASK_UTILS
+
+from .feature_extraction import extract_features
+
+OUTLIER = -1
+
+
+@HOOKS.register_module()
+class PseudoLabelHook(Hook):
+    """Extract, cluster, relabel, reset.
+
+    A clustering that finds fewer than two clusters cannot be trained on: the labels before it stay, with a warning, and
+    at the first clustering of a run it is an error.
+
+    When: before each training epoch, whose number is a multiple of ``interval``. A run resumed within an epoch goes on
+    with the labels of the checkpoint.
+    Touches: the labels of the training set, the head's memory, ``pseudo_labels`` in checkpoints.
+    Logs: number of clusters, share of outliers, durations; where identities are known, ARI, NMI and purity, also as
+    scalars ``pseudo_labels/...`` per epoch.
+
+    Args:
+        clusterer: built from TASK_UTILS, for example :class:`~pedsearch.clustering.DBSCANCluster`.
+        pipeline: transforms of the extraction, those of testing.
+        batch_size: images per forward pass of the extraction.
+        num_workers: worker processes of the extraction.
+        interval: epochs between two clusterings.
+    """
+
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, clusterer: dict, pipeline: Sequence[dict], batch_size: int = 64, num_workers: int = 0,
+                 interval: int = 1) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be >= 1, got {interval}; it counts epochs')
+        self.clusterer = TASK_UTILS.build(clusterer)
+        self.pipeline = pipeline
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.interval = interval
+        self.labels: Tensor | None = None
+        self.epoch = -1
+        self._stored: dict | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Put the labels of a checkpoint back where the run goes on; weights alone start a run of their own."""
+        if self._stored is None or runner.iter == 0:
+            return
+        self.labels, self.epoch = self._stored['labels'].cpu(), self._stored['epoch']
+        if self._stored['clusterer']:
+            self.clusterer.load_state_dict(self._stored['clusterer'])
+        self._target(runner).set_pseudo_labels(self.labels.numpy())
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        if runner.epoch == self.epoch or (self.labels is not None and runner.epoch % self.interval):
+            return
+        head = self._head(runner)
+        with self._progress(runner) as progress:
+            started = time.perf_counter()
+            feats = self._feats(runner, head, progress)
+            extracted = time.perf_counter()
+            labels = self._cluster(feats, progress)
+            clustered = time.perf_counter()
+        if int(labels.max()) < 1:
+            labels = self._keep_labels(runner, labels)
+        self.labels, self.epoch = labels, runner.epoch
+        self._target(runner).set_pseudo_labels(labels.numpy())
+        device = next(head.buffers()).device
+        head.reset_memory(feats.to(device), labels.to(device))
+        self._log(runner, extracted - started, clustered - extracted)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Store labels, their epoch and the clusterer's state."""
+        if self.labels is not None:
+            state = self.clusterer.state_dict() if hasattr(self.clusterer, 'state_dict') else {}
+            checkpoint['pseudo_labels'] = dict(labels=self.labels, epoch=self.epoch, clusterer=state)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what the checkpoint says about labels."""
+        self._stored = checkpoint.get('pseudo_labels')
+
+    # -- the four steps -----------------------------------------------------------------------------------------------
+
+    def _feats(self, runner: Runner, head: nn.Module, progress: Progress | None) -> Tensor:
+        """(N, D) on the CPU: from the head's memory where it keeps them, else from the images."""
+        keeps_feats = hasattr(head, 'memory_feats')
+        if keeps_feats and self.labels is not None:
+            return head.memory_feats().cpu()
+        dataset = runner.train_dataloader.dataset
+        feats = extract_features(runner.model, dataset.with_pipeline(self.pipeline), self.batch_size, self.num_workers,
+                                 progress)
+        if not keeps_feats:
+            return feats
+        source = getattr(dataset, 'source', None)
+        source_labels = torch.from_numpy(np.array(source.labels if source is not None else [], dtype=np.int64))
+        device = next(head.buffers()).device
+        head.init_memory(feats.to(device), source_labels.to(device))
+        return head.memory_feats().cpu()
+
+    def _cluster(self, feats: Tensor, progress: Progress | None) -> Tensor:
+        """(N,) int64 labels, those of the first process everywhere."""
+        labels = torch.empty(len(feats), dtype=torch.long)
+        if is_main_process():
+            task = progress.add_task('clustering', total=1) if progress else None
+            labels = torch.from_numpy(np.asarray(self.clusterer(feats), dtype=np.int64))
+            if progress:
+                progress.advance(task)
+        broadcast(labels)
+        return labels
+
+    def _keep_labels(self, runner: Runner, labels: Tensor) -> Tensor:
+        """The labels before, where clustering found nothing to tell apart."""
+        found = (f'expected two clusters or more of {len(labels)} images, got {int(labels.max()) + 1} and '
+                 f'{int((labels == OUTLIER).sum())} outliers')
+        remedy = 'change eps or min_samples of the clusterer, or start from other weights'
+        if self.labels is None:
+            raise ValueError(f'{found}; {remedy}')
+        runner.logger.warning(f'{found} at epoch {runner.epoch + 1}; the labels of epoch {self.epoch + 1} stay, '
+                              f'{remedy}')
+        return self.labels
+
+    # -- around them --------------------------------------------------------------------------------------------------
+
+    def _head(self, runner: Runner) -> nn.Module:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(getattr(model, 'head', None), 'reset_memory'):
+            raise TypeError(f'PseudoLabelHook needs a model whose head has reset_memory(), got '
+                            f'{type(model).__name__}; take ClusterContrastHead or SpCLHead, or drop the hook')
+        return model.head
+
+    def _target(self, runner: Runner):  # noqa: ANN202 - any dataset with the contract above
+        dataset = runner.train_dataloader.dataset
+        return getattr(dataset, 'target', dataset)
+
+    def _progress(self, runner: Runner) -> Progress:
+        quiet = not is_main_process() or not runner.logger.isEnabledFor(logging.INFO)
+        return Progress(TextColumn('{task.description:>10}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                        disable=quiet)
+
+    def _log(self, runner: Runner, seconds_extracting: float, seconds_clustering: float) -> None:
+        pids = self._target(runner).pids
+        quality = clustering_quality(self.labels.numpy(), pids)
+        outliers = self.labels == OUTLIER
+        values = {'num_clusters': int(self.labels.max()) + 1, 'outlier_share': float(outliers.float().mean())}
+        text = f'{values["num_clusters"]} clusters, {100 * values["outlier_share"]:.1f} % outliers'
+        if (pids >= 0).any():
+            values.update({name: quality[name] for name in ('ari', 'nmi', 'purity')})
+            text += ''.join(f', {name.upper() if len(name) == 3 else name} {100 * quality[name]:.1f}'
+                            for name in ('ari', 'nmi', 'purity'))
+        runner.logger.info(f'pseudo labels of epoch {runner.epoch + 1}: {text}; features {seconds_extracting:.1f} s, '
+                           f'clustering {seconds_clustering:.1f} s')
+        runner.visualizer.add_scalars({f'pseudo_labels/{name}': value for name, value in values.items()},
+                                      step=runner.epoch)
