@@ -60,7 +60,7 @@ def crop_config(method: str, root: Path, work_dir: Path, batch_size: int = 16, e
         type='OptimWrapper', optimizer=dict(type='SGD', lr=0.002, momentum=0.9, weight_decay=0.0005))
     for hook in cfg.custom_hooks:
         if hook.type == 'PseudoLabelHook':
-            hook.update(pipeline=_shrink(hook.pipeline), batch_size=8)
+            hook.batch_size = 8
             hook.clusterer.update(k1=8, k2=2, min_samples=2)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -111,15 +112,29 @@ def test_config_names_what_exists(path):
     sampler = cfg.train_dataloader.sampler
     assert sampler.get('global_batch_size', cfg.train_dataloader.batch_size) == cfg.train_dataloader.batch_size
     METRICS.build(cfg.test_evaluator)
-    assert cfg.train_cfg.max_epochs == int(re.search(r'-(\d+)e_', path.stem)[1])
+    assert cfg.train_cfg.max_epochs == int(re.search(r'-(\d+)e[-_]', path.stem)[1])
     assert cfg.train_dataloader.batch_size == int(re.search(r'_1xb(\d+)-', path.stem)[1])
+
+
+@pytest.mark.parametrize('folder', sorted({path.parent for path in FILES}), ids=lambda folder: folder.name)
+def test_metafile_and_readme_name_every_config(folder):
+    meta = yaml.safe_load((folder / 'metafile.yml').read_text())
+    configs = sorted(path.relative_to(CONFIGS.parent).as_posix() for path in folder.glob('*.py'))
+    assert sorted(model['Config'] for model in meta['Models']) == configs
+    assert all(Path(config).stem == model['Name'] for config, model in zip(configs, sorted(
+        meta['Models'], key=lambda model: model['Config'])))
+    assert (CONFIGS.parent / meta['Collections'][0]['Code']).is_file()
+    index = yaml.safe_load((CONFIGS.parent / 'model-index.yml').read_text())
+    assert f'configs/{folder.name}/metafile.yml' in index['Import']
+    readme = (folder / 'README.md').read_text()
+    assert [path.name for path in folder.glob('*.py') if path.stem not in readme and path.name not in readme] == []
 
 
 @pytest.mark.parametrize('path', sorted(CONFIGS.rglob('*.py')), ids=lambda path: path.stem)
 def test_inheritance_is_at_most_two_deep(path):
     def bases_of(file: Path) -> list[Path]:
         namespace: dict = {}
-        exec(compile(file.read_text(), str(file), 'exec'), namespace)  # noqa: S102
+        exec(compile(re.sub(r'{{.*?}}', 'None', file.read_text()), str(file), 'exec'), namespace)  # noqa: S102
         bases = namespace.get('_base_', [])
         return [(file.parent / base).resolve() for base in ([bases] if isinstance(bases, str) else bases)]
 
@@ -177,6 +192,7 @@ def test_published_parameter_counts_of_reid():
     model = MODELS.build(cfg.model)
     assert num_parameters(model) == 23_512_129
     assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == 23_510_081
+    model.eval()
     assert model.backbone(torch.zeros(1, 3, 256, 128))[-1].shape == (1, 2048, 16, 8)
 
 

@@ -1,4 +1,4 @@
-"""Test a checkpoint with the metrics of its config; optionally draw ranked galleries."""
+"""Test a checkpoint with the metrics of its config, of person search or re-identification; draw ranked galleries."""
 
 import argparse
 import os
@@ -21,13 +21,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
-    parser.add_argument('--out', help='write the ranked gallery of every query to this .json file')
-    parser.add_argument('--show-dir', help='draw the best and the worst queries with their ranked galleries here')
-    parser.add_argument('--use-gt-boxes', action='store_true', help='annotated boxes as detections: the upper bound')
+    parser.add_argument('--out', help='write scores and ranked gallery of every query to this .json file')
+    parser.add_argument('--show-dir', help='draw the best and the worst queries with their ranked galleries here: as crops, and of '
+                        'person search as whole scenes too')
+    parser.add_argument('--use-gt-boxes', action='store_true', help='person search only: annotated boxes as detections, the upper bound')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config entries, key=value ...')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
+    if args.out and Path(args.out).suffix != '.json':
+        parser.error(f'--out must be a .json file, got {args.out}')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 
@@ -45,6 +48,9 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.out or args.show_dir:
         cfg.test_evaluator.dump = args.out or str(Path(args.show_dir, 'ranked.json'))
     if args.use_gt_boxes:
+        if 'rcnn' not in (cfg.model.get('test_cfg') or {}):
+            sys.exit(f'error: --use-gt-boxes is for person search, got a {cfg.model.type}, which detects nobody; leave '
+                     'it out')
         cfg.model.test_cfg.rcnn.use_gt_boxes = True
     return cfg
 

@@ -8,7 +8,7 @@ train_dataloader = dict(
     sampler=dict(
         _delete_=True, type='MultipleGallerySampler', global_batch_size=64, num_instances=8, num_iters=20))
 custom_hooks = [
-    dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster', eps=0.6), pipeline={{_base_.test_pipeline}}),
+    dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster', eps=0.6)),
     dict(type='MemoryUpdateHook'),
     dict(type='RunningStatsHook'),
 ]

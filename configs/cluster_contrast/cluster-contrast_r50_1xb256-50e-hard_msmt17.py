@@ -2,11 +2,7 @@
 _base_ = './cluster-contrast_r50_1xb256-50e_msmt17.py'
 model = dict(head=dict(memory=dict(hard=True)))
 custom_hooks = [
-    dict(
-        type='PseudoLabelHook',
-        clusterer=dict(type='DBSCANCluster', eps=0.7),
-        pipeline={{_base_.test_pipeline}},
-        num_workers=4),
+    dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster', eps=0.7), num_workers=4),
     dict(type='MemoryUpdateHook'),
     dict(type='RunningStatsHook'),
 ]

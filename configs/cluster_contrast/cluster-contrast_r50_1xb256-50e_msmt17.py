@@ -8,11 +8,7 @@ train_dataloader = dict(
     sampler=dict(
         _delete_=True, type='MultipleGallerySampler', global_batch_size=256, num_instances=16, num_iters=400))
 custom_hooks = [
-    dict(
-        type='PseudoLabelHook',
-        clusterer=dict(type='DBSCANCluster', eps=0.6),
-        pipeline={{_base_.test_pipeline}},
-        num_workers=4),
+    dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster', eps=0.6), num_workers=4),
     dict(type='MemoryUpdateHook'),
     dict(type='RunningStatsHook'),
 ]

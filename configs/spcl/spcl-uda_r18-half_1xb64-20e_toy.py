@@ -1,7 +1,11 @@
 # Both domains are the toy crops here: what matters is that every part runs.
-_base_ = './spcl_r18-half_1xb64-20e_toy.py'
-model = dict(domain_norm=True)
+_base_ = [
+    '../_base_/models/reid_r18_half.py', '../_base_/datasets/toy_crops.py',
+    '../_base_/schedules/reid_toy.py', '../_base_/default_runtime.py'
+]
+model = dict(bn_splits=2, domain_norm=True, head=dict(type='SpCLHead'))
 train_dataloader = dict(
+    batch_size=64,
     sampler=dict(
         _delete_=True,
         type='CrossDomainSampler',
@@ -16,3 +20,8 @@ train_dataloader = dict(
             type='CropDataset', data_root='data/toy_crops', split='train', pipeline={{_base_.train_pipeline}}),
         target=dict(
             type='CropDataset', data_root='data/toy_crops', split='train', pipeline={{_base_.train_pipeline}})))
+custom_hooks = [
+    dict(type='PseudoLabelHook', clusterer=dict(type='ReliableDBSCANCluster')),
+    dict(type='MemoryUpdateHook'),
+    dict(type='RunningStatsHook'),
+]

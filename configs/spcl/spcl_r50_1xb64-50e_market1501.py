@@ -10,11 +10,7 @@ train_dataloader = dict(
     batch_size=64,
     sampler=dict(_delete_=True, type='MultipleGallerySampler', global_batch_size=64, num_instances=4, num_iters=400))
 custom_hooks = [
-    dict(
-        type='PseudoLabelHook',
-        clusterer=dict(type='ReliableDBSCANCluster'),
-        pipeline={{_base_.test_pipeline}},
-        num_workers=4),
+    dict(type='PseudoLabelHook', clusterer=dict(type='ReliableDBSCANCluster'), num_workers=4),
     dict(type='MemoryUpdateHook'),
     dict(type='RunningStatsHook'),
 ]

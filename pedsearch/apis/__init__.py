@@ -1,9 +1,12 @@
 """What users call: search for a person, embed people, with a trained model."""
 
+from .checkpoints import load_weights, read_checkpoint
 from .gallery_index import GalleryIndex, SearchHit
 from .person_search_inferencer import Detections, PersonSearchInferencer
-from .reid_network import build_reid_network, read_checkpoint
+from .reid_inferencer import ReIDInferencer
+from .reid_network import build_reid_network
 
 __all__ = [
-    'Detections', 'GalleryIndex', 'PersonSearchInferencer', 'SearchHit', 'build_reid_network', 'read_checkpoint'
+    'Detections', 'GalleryIndex', 'PersonSearchInferencer', 'ReIDInferencer', 'SearchHit', 'build_reid_network',
+    'load_weights', 'read_checkpoint'
 ]

@@ -1,4 +1,4 @@
-"""All people of a set of images, ready to be searched, in one file without pickles.
+"""All people of a set of scenes or crops, ready to be searched, in one file without pickles.
 
 Shape legend: N detections of all images, D embedding dimensions.
 """
@@ -33,7 +33,7 @@ class SearchHit:
 
 @dataclass(frozen=True, eq=False)
 class GalleryIndex:
-    """Detections of a gallery.
+    """Detections of a gallery; a crop counts as one detection that fills its image, with score 1.
 
     Attributes:
         images (list[str]): names of the images, also of those without people.

@@ -51,7 +51,7 @@ class PseudoLabelHook(Hook):
 
     Args:
         clusterer: built from TASK_UTILS, for example :class:`~pedsearch.clustering.DBSCANCluster`.
-        pipeline: transforms of the extraction, those of testing.
+        pipeline: transforms of the extraction; None: those of the test data loader.
         batch_size: images per forward pass of the extraction.
         num_workers: worker processes of the extraction.
         interval: epochs between two clusterings.
@@ -59,8 +59,8 @@ class PseudoLabelHook(Hook):
 
     priority = 'ABOVE_NORMAL'
 
-    def __init__(self, clusterer: dict, pipeline: Sequence[dict], batch_size: int = 64, num_workers: int = 0,
-                 interval: int = 1) -> None:
+    def __init__(self, clusterer: dict, pipeline: Sequence[dict] | None = None, batch_size: int = 64,
+                 num_workers: int = 0, interval: int = 1) -> None:
         if interval < 1:
             raise ValueError(f'interval must be >= 1, got {interval}; it counts epochs')
         self.clusterer = TASK_UTILS.build(clusterer)
@@ -117,7 +117,8 @@ class PseudoLabelHook(Hook):
         if keeps_feats and self.labels is not None:
             return head.memory_feats().cpu()
         dataset = runner.train_dataloader.dataset
-        feats = extract_features(runner.model, dataset.with_pipeline(self.pipeline), self.batch_size, self.num_workers,
+        pipeline = self.pipeline or runner.cfg.test_dataloader.dataset.pipeline
+        feats = extract_features(runner.model, dataset.with_pipeline(pipeline), self.batch_size, self.num_workers,
                                  progress)
         if not keeps_feats:
             return feats

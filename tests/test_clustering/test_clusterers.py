@@ -9,13 +9,16 @@ from pedsearch.clustering import (
     DBSCANCluster,
     InfoMapCluster,
     KMeansCluster,
+    ReliableDBSCANCluster,
     adaptive_eps,
     clusterers,
     dbscan_labels,
     infomap_labels,
     jaccard_similarity,
     kmeans_labels,
+    reliable_labels,
 )
+from pedsearch.clustering.labels import number_by_first_member
 from pedsearch.registry import TASK_UTILS
 
 from .test_infomap import FakeInfomap, on_circle
@@ -129,3 +132,41 @@ def test_settings_are_checked_at_once(settings, text):
     (np.zeros((0, 4)), []), (np.ones((5, 4)), [0] * 5), (np.eye(4), [-1] * 4)], ids=['none', 'collapsed', 'all at 1'])
 def test_an_adaptive_radius_where_distances_say_nothing(feats, expected):
     assert DBSCANCluster('adaptive', min_samples=2, k1=1 if len(feats) == 4 else 5, k2=1, eps_ratio=1.)(feats).tolist() == expected
+
+
+def test_reliable_clusters_are_their_three_steps():
+    feats = overlapping_groups()
+    clusterer = TASK_UTILS.build(dict(type='ReliableDBSCANCluster', eps=.5, gap=.1, min_samples=3, k1=12, k2=3))
+    graph = jaccard_similarity(feats, k1=12, k2=3)
+    tight, normal, loose = dbscan_labels(graph, eps=(.4, .5, .6), min_samples=3)
+    expected, threshold = reliable_labels(normal, tight, loose)
+    assert 0 < threshold < 1
+    labels = clusterer(feats)
+    assert clusterer.threshold == threshold
+    assert labels.tolist() == number_by_first_member(expected).tolist()
+    assert sorted(set(labels.tolist())) == list(range(labels.max() + 1))
+
+
+def test_the_threshold_of_the_first_clustering_stays_and_is_stored():
+    clusterer = ReliableDBSCANCluster(eps=.5, gap=.1, min_samples=3, k1=12, k2=3)
+    feats, others = overlapping_groups(), np.random.default_rng(1).standard_normal((60, 8))
+    clusterer(feats)
+    first = clusterer.threshold
+    graph = jaccard_similarity(others, k1=12, k2=3)
+    tight, normal, loose = dbscan_labels(graph, eps=(.4, .5, .6), min_samples=3)
+    expected, _ = reliable_labels(normal, tight, loose, threshold=first)
+    restored = ReliableDBSCANCluster(eps=.5, gap=.1, min_samples=3, k1=12, k2=3)
+    restored.load_state_dict(clusterer.state_dict())
+    assert clusterer(others).tolist() == restored(others).tolist() == number_by_first_member(expected).tolist()
+    assert clusterer.threshold == restored.threshold == first
+
+
+@pytest.mark.parametrize(('settings', 'message'), [
+    (dict(gap=0), 'gap must be positive, got 0'),
+    (dict(eps=.99, gap=.02), r'eps must be in \[0, 1\)'),
+    (dict(eps=.01, gap=.02), r'eps must be in \[0, 1\)'),
+    (dict(min_samples=0), 'min_samples'),
+])
+def test_bad_settings_of_reliable_clusters(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ReliableDBSCANCluster(**settings)

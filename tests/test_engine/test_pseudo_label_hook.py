@@ -61,7 +61,7 @@ def test_labels_and_centroids_are_those_of_plain_code(root, tmp_path):
     model = Runner.from_cfg(crop_config('cluster-contrast', root, tmp_path / 'other')).model.eval()
     model.load_state_dict(seen['state'])
     hook, = (hook for hook in runner.hooks if isinstance(hook, PseudoLabelHook))
-    images = runner.train_dataloader.dataset.with_pipeline(hook.pipeline)
+    images = runner.train_dataloader.dataset.with_pipeline(cfg.test_dataloader.dataset.pipeline)
     with torch.no_grad():
         feats = torch.cat([model.extract_feat(model.data_preprocessor(dict(inputs=[images[i]['inputs']]))['inputs'])
                            for i in range(len(images))])

@@ -40,12 +40,12 @@ train_dataloader = dict(
 test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(max_ids=100, pipeline=test_pipeline))
 val_dataloader = test_dataloader
 
-max_epochs = 12
-train_cfg = dict(max_epochs=max_epochs, val_begin=1, val_interval=3)
-param_scheduler = dict(milestones=[6, 10])
+max_epochs = 15
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+param_scheduler = dict(milestones=[8, 12])
 default_hooks = dict(logger=dict(interval=10))
 custom_hooks = [
-    dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster', eps=0.6), pipeline=test_pipeline),
+    dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster', eps=0.5, k1=20)),
     dict(type='MemoryUpdateHook'),
     dict(type='RunningStatsHook'),
 ]
