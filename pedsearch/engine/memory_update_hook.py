@@ -2,6 +2,7 @@
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -12,10 +13,11 @@ from pedsearch.registry import HOOKS
 class MemoryUpdateHook(Hook):
     """Calls ``update_memory()`` of every module that has it.
 
-    So the gradient comes from the memory as it was before the step, and a forward pass alone changes nothing.
+    So the gradient comes from the memory as it was before the step, and a forward pass alone changes nothing. Where
+    gradients are accumulated over several iterations, so are the updates.
 
-    When: before training it compares the memory's size with the training set; after each training iteration, before
-    checkpoints are written, it updates.
+    When: before training it compares the memory's size with the training set; after each training iteration that ends
+    with a step of the optimizer, before checkpoints are written, it updates.
     Touches: the memories' buffers.
     """
 
@@ -31,6 +33,9 @@ class MemoryUpdateHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
+        # Several optimizers have no common step; their model takes its steps itself, all within an iteration.
+        if isinstance(runner.optim_wrapper, OptimWrapper) and not runner.optim_wrapper.should_update():
+            return
         for module in self._modules(runner):
             module.update_memory()
 

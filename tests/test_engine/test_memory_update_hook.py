@@ -1,5 +1,10 @@
+import numpy as np
 import pytest
+import torch
+from mmengine.runner import Runner
 
+from pedsearch.engine import PseudoLabelHook
+from tests.crop_runs import crop_config, write_block_crops
 from tests.scene_files import write_block_scenes
 from tests.toy_runs import run_config, train
 
@@ -19,3 +24,31 @@ def test_memory_is_written_after_each_iteration(tmp_path):
     cfg.custom_hooks = []
     _, state = train(cfg)
     assert state['roi_head.memory.lut'].abs().sum() == 0
+
+
+def by_identity(feats) -> np.ndarray:
+    return np.arange(len(feats)) // 6
+
+
+def final_state(cfg) -> dict:
+    runner = Runner.from_cfg(cfg)
+    hook, = (hook for hook in runner.hooks if isinstance(hook, PseudoLabelHook))
+    hook.clusterer = by_identity
+    runner.train()
+    return runner.model.state_dict()
+
+
+def test_accumulated_batches_are_one_batch_in_split_batch_norm(tmp_path):
+    """Four batches of 8 and one step, against a batch of 32 in four splits: the same weights, the same memory."""
+    root = write_block_crops(tmp_path / 'crops', num_ids=16)
+    whole = crop_config('cluster-contrast', root, tmp_path / 'whole', batch_size=32, epochs=1)
+    whole.model.bn_splits = 4
+    parts = crop_config('cluster-contrast', root, tmp_path / 'parts', batch_size=8, epochs=1)
+    parts.model.bn_splits = 1
+    parts.train_dataloader.sampler.num_iters = 16
+    parts.optim_wrapper.accumulative_counts = 4
+    for cfg in (whole, parts):
+        cfg.param_scheduler = []
+    whole, parts = final_state(whole), final_state(parts)
+    for name in ('head.memory.centroids', 'backbone.conv1.weight', 'neck.norm.weight'):
+        torch.testing.assert_close(parts[name], whole[name], atol=1e-5, rtol=1e-4, msg=name)

@@ -3,5 +3,6 @@
 from .cluster_memory import ClusterMemory, cluster_means
 from .hybrid_memory import HybridMemory
 from .oim_memory import OIMMemory
+from .pending_update import PendingUpdate
 
-__all__ = ['ClusterMemory', 'HybridMemory', 'OIMMemory', 'cluster_means']
+__all__ = ['ClusterMemory', 'HybridMemory', 'OIMMemory', 'PendingUpdate', 'cluster_means']

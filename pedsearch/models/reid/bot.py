@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from pedsearch.registry import MODELS
 from pedsearch.structures import ReIDDataSample
 
+from ..memories import PendingUpdate
 from .base_reid import labels_of
-from .pending_update import PendingUpdate
 
 
 @MODELS.register_module()

@@ -11,9 +11,8 @@ from torch import Tensor
 from pedsearch.registry import MODELS
 from pedsearch.structures import ReIDDataSample
 
-from ..memories import cluster_means
+from ..memories import PendingUpdate, cluster_means
 from .base_reid import labels_of
-from .pending_update import PendingUpdate
 
 
 @MODELS.register_module()

@@ -20,6 +20,7 @@ from pedsearch.structures import BACKGROUND, SearchDataSample
 
 from ..layers import global_max_pool
 from ..losses import mean_across_processes
+from ..memories import PendingUpdate
 
 
 @dataclass
@@ -98,7 +99,7 @@ class SearchRoIHead(BaseModule):
         if train_cfg:
             self.assigner = TASK_UTILS.build(train_cfg['assigner'])
             self.sampler = TASK_UTILS.build(train_cfg['sampler'])
-        self._pending_update: tuple[Tensor, Tensor, Tensor] | None = None
+        self._pending = PendingUpdate()
 
     # -- what a method implements -------------------------------------------------------------------------------------
 
@@ -159,14 +160,13 @@ class SearchRoIHead(BaseModule):
             raise ValueError('training needs a memory, got memory=None; give the RoI head `memory=dict(type=...)`')
         person = samples.is_person
         embeds, pids = embeds[person], samples.pids[person]
-        self._pending_update = (embeds.detach(), pids, samples.sample_inds[person])
+        self._pending.add(embeds, pids, samples.sample_inds[person])
         return self.memory.loss(embeds, pids)
 
     def update_memory(self) -> None:
-        """Write the last batch into the memory, once; called after the optimizer's step by ``MemoryUpdateHook``."""
-        if self._pending_update is not None:
-            self.memory.update(*self._pending_update)
-            self._pending_update = None
+        """Write the batches since the last call into the memory; called after the optimizer's step."""
+        for batch in self._pending.take():
+            self.memory.update(*batch)
 
     # -- inference ----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 class PendingUpdate:
-    """Keeps what a head's memory is to be updated with until the step is done.
+    """Keeps what a memory is to be updated with until the step is done.
 
     With gradient accumulation several batches gather; they are written in their order.
 

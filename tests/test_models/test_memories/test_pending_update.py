@@ -1,6 +1,6 @@
 import torch
 
-from pedsearch.models.reid.pending_update import PendingUpdate
+from pedsearch.models.memories import PendingUpdate
 
 
 def test_batches_come_once_in_their_order_and_without_graph():
