@@ -23,8 +23,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
     parser.add_argument('--out', help='write scores and ranked gallery of every query to this .json file')
     parser.add_argument('--show-dir',
-                        help='draw the best and the worst queries with their ranked galleries here, as crops and, of person '
-                        'search, as whole scenes')
+                        help='draw the best and the worst queries with their ranked galleries here, as crops and, of '
+                        'person search, as whole scenes')
     parser.add_argument('--use-gt-boxes', action='store_true',
                         help='person search only: annotated boxes as detections, the upper bound')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config entries, key=value ...')

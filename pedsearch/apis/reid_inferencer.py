@@ -3,6 +3,7 @@
 Shape legend: N images, B images of a batch, D embedding dimensions.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import nn
 
 from pedsearch.registry import INFERENCERS
@@ -56,6 +58,9 @@ class ReIDInferencer(BaseInferencer):
 
     def build_model(self, checkpoint: str | os.PathLike | None) -> nn.Module:
         """The model; without a checkpoint as training starts."""
+        if checkpoint is None:
+            print_log('no checkpoint given: the weights are those that training starts from', logger='current',
+                      level=logging.WARNING)
         return build_reid_network(self.cfg, checkpoint)
 
     def embed(self, images: Iterable[Image]) -> np.ndarray:

@@ -1,11 +1,14 @@
 """A re-identification network from a config and a checkpoint."""
 
 import copy
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -39,7 +42,20 @@ def build_reid_network(cfg: Config, checkpoint: str | os.PathLike | Mapping | No
     with DefaultScope.overwrite_default_scope('pedsearch'):
         model = MODELS.build(copy.deepcopy(cfg.model))
         if checkpoint is None:
-            model.init_weights()
+            with _silence():
+                model.init_weights()
     if checkpoint is not None:
         load_weights(model, checkpoint, TRAINING_ONLY)
     return model.to(device).eval()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep mmengine from telling how it initialised each parameter."""
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,7 +1,6 @@
 """Oracles: the model run by hand on the dataset's samples, and the ranking of the test protocol."""
 
 import os
-import pickle
 import runpy
 import sys
 from pathlib import Path
@@ -144,59 +143,22 @@ def test_model_with_config_is_taken_as_it_is(cfg: Config, inferencer: PersonSear
         PersonSearchInferencer(tiny_model('nae'))
 
 
-# -- checkpoints ------------------------------------------------------------------------------------------------------
-
-
 def test_checkpoint_of_another_model_is_refused(cfg: Config, checkpoint: str, tmp_path: Path) -> None:
-    content = torch.load(checkpoint, weights_only=True)
-    weights = content['state_dict']
+    weights = torch.load(checkpoint, weights_only=True)['state_dict']
     del weights['module.rpn_head.rpn_cls.weight']
-    weights['module.extra'] = torch.zeros(1)
-    weights['module.backbone.conv1.weight'] = torch.zeros(1)
-    torch.save(content, tmp_path / 'other.pth')
-    message = (r'other.pth does not fit the model: 1 missing \(first: rpn_head.rpn_cls.weight\), 1 unexpected \(first: extra\), '
-               r'1 misshaped \(first: backbone.conv1.weight\); use the config of its training')
-    with pytest.raises(ValueError, match=message):
-        PersonSearchInferencer(cfg, tmp_path / 'other.pth')
-
-
-@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
-def test_checkpoint_is_never_executed(cfg: Config, tmp_path: Path, monkeypatch) -> None:
-    class Trap:
-        def __reduce__(self) -> tuple:
-            return Path.touch, (tmp_path / 'sprung', )
-
-    monkeypatch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', raising=False)
-    torch.save(dict(state_dict=Trap()), tmp_path / 'trap.pth')
-    (tmp_path / 'legacy.pth').write_bytes(pickle.dumps(Trap()))
-    (tmp_path / 'text.pth').write_text('hello')
-    (tmp_path / 'empty.pth').touch()
-    with pytest.raises(ValueError, match=r'\(Unsupported global: GLOBAL \S+ was not an allowed global by default\)'):
-        PersonSearchInferencer(cfg, tmp_path / 'trap.pth', device='cpu')
-    for name in ('trap', 'legacy', 'text', 'empty'):
-        with pytest.raises(ValueError, match=f'checkpoint .*{name}.pth cannot be read as weights .* training saved'):
-            PersonSearchInferencer(cfg, tmp_path / f'{name}.pth', device='cpu')
-    assert not (tmp_path / 'sprung').exists()
-    assert 'TORCH_FORCE_WEIGHTS_ONLY_LOAD' not in os.environ
-    with pytest.raises(FileNotFoundError, match='checkpoint .*none.pth does not exist'):
-        PersonSearchInferencer(cfg, tmp_path / 'none.pth', device='cpu')
+    torch.save(weights, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=r'other.pth does not fit the model: 1 missing \(first: rpn_head.rpn_cls.weight\);'):
+        PersonSearchInferencer(cfg, tmp_path / 'other.pth', device='cpu')
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
-def test_bad_configs_are_named(cfg: Config, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match='config .*none.py does not exist'):
-        PersonSearchInferencer(tmp_path / 'none.py')
-    with pytest.raises(TypeError, match='must be the path of a config, a Config or a model, got int'):
-        PersonSearchInferencer(3)
-    headless = Config(cfg.to_dict())
-    headless.test_dataloader.dataset.pipeline.pop(0)
-    with pytest.raises(ValueError, match='test pipeline must start with LoadImage, got Resize'):
-        PersonSearchInferencer(headless)
-    headless.pop('test_dataloader')
-    with pytest.raises(ValueError, match='config must have test_dataloader.dataset.pipeline'):
-        PersonSearchInferencer(headless)
+def test_config_of_another_task_is_refused(cfg: Config) -> None:
+    crops = Config(cfg.to_dict())
+    crops.model = dict(type='ReIDModel')
+    with pytest.raises(ValueError, match='must be one of person search, got ReIDModel without roi_head; use ReIDInferencer'):
+        PersonSearchInferencer(crops)
 
 
 @pytest.mark.parametrize(('image', 'message'), [
@@ -223,18 +185,9 @@ def test_bad_query_boxes_are_named(inferencer: PersonSearchInferencer, images: l
         inferencer.search(images[0], bbox, index)
 
 
-@pytest.mark.parametrize(('gallery', 'batch_size', 'message'), [
-    ('a.jpg', 1, 'images must be a list of paths or arrays, got one str; put it into a list'),
-    (np.zeros((4, 4, 3), np.uint8), 1, 'got one ndarray; put it into a list'),
-    ([], 1, 'images must hold at least one image, got none'),
-    (['a.jpg'], 0, 'batch_size must be >= 1, got 0'),
-])
-def test_bad_galleries_are_named(inferencer: PersonSearchInferencer, gallery, batch_size: int, message: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=message):
-        inferencer.index(gallery, batch_size)
-
-
-def test_gallery_with_an_image_twice_is_refused(inferencer: PersonSearchInferencer, images: list) -> None:
+def test_bad_galleries_are_named(inferencer: PersonSearchInferencer, images: list) -> None:
+    with pytest.raises(ValueError, match='batch_size must be >= 1, got 0'):
+        inferencer.index(images, batch_size=0)
     with pytest.raises(ValueError, match='every image must be listed once, got .*test_1.png repeated'):
         inferencer.index([images[0], images[1], images[1]])
 

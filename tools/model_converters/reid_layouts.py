@@ -123,7 +123,8 @@ LAYOUTS = {
         dropped=rf'net\..+|.+\.dsbn\.0\..+|(?:mean_net\.)?{CLASSIFIERS}', removed=('mean_net.', '.dsbn.1')),
     'bot': Layout('reid-strong-baseline (BoT)', (
         (rf'base\.{RESNET}', r'backbone.\1'), (rf'bottleneck\.({LEAF})', r'neck.norm.\1'),
-        (r'classifier\.weight', 'head.classifier.weight')), stem=(('stem_relu', False), )),
+        (r'classifier\.weight', 'head.classifier.weight')), dropped=r'base\.fc\.(?:weight|bias)',
+        stem=(('stem_relu', False), )),
     'fast_reid': Layout('fast-reid', (
         *FAST_REID, (rf'heads\.(?:bottleneck\.0|bnneck)\.({LEAF})', r'neck.norm.\1')), **FAST_REID_TRAITS),
     'fast_reid_embedding': Layout('fast-reid with an embedding layer', (

@@ -30,7 +30,8 @@ class _DomainBatchNorm(_SplitBatchNorm):
     **State** as in torch, twice.
 
     Source: Chang et al., "Domain-Specific Batch Normalization for Unsupervised Domain Adaptation", CVPR 2019, with the
-    halves of SpCL (Ge et al., NeurIPS 2020). Deviation: none.
+    halves of SpCL (Ge et al., NeurIPS 2020). Deviation: a frozen shift stays frozen in both domains; the released
+    conversion thaws it.
     """
 
     def __init__(self, num_features: int, *args: Any, num_splits: int = 1, running_stats: str = 'first',

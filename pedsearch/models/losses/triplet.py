@@ -32,14 +32,26 @@ def hardest_distances(dist: Tensor, positives: Tensor, negatives: Tensor) -> tup
     return (dist.masked_fill(~positives, -torch.inf).amax(dim=1), dist.masked_fill(~negatives, torch.inf).amin(dim=1))
 
 
-def weighted_distances(dist: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+def weighted_distances(dist: Tensor, positives: Tensor, negatives: Tensor,
+                       stable: bool = True) -> tuple[Tensor, Tensor]:
     """Means (A,) of the distances to positives, far ones weighing more, and to negatives, near ones weighing more.
 
-    The weights are ``softmax(dist)`` over the positives and ``softmax(-dist)`` over the negatives.
+    The weights are ``softmax(dist)`` over the positives and ``softmax(-dist)`` over the negatives; without ``stable``
+    as in the released code, see :func:`weighted_triplet_loss`.
     """
-    far = dist.masked_fill(~positives, -torch.inf).softmax(dim=1)
-    near = (-dist).masked_fill(~negatives, -torch.inf).softmax(dim=1)
+    if stable:
+        far = dist.masked_fill(~positives, -torch.inf).softmax(dim=1)
+        near = (-dist).masked_fill(~negatives, -torch.inf).softmax(dim=1)
+    else:
+        far, near = _released_weights(dist, positives), _released_weights(-dist, negatives)
     return (far * dist).sum(dim=1), (near * dist).sum(dim=1)
+
+
+def _released_weights(scores: Tensor, chosen: Tensor) -> Tensor:
+    """Softmax over the chosen, shifted by the largest score and 0, its denominator raised by 1e-6."""
+    shift = (scores * chosen).amax(dim=1, keepdim=True)
+    weights = (scores - shift).exp() * chosen
+    return weights / (weights.sum(dim=1, keepdim=True) + 1e-6)
 
 
 def batch_hard_triplet_loss(feats: Tensor, labels: Tensor, margin: float | None = 0.3) -> Tensor:
@@ -69,7 +81,7 @@ def batch_hard_triplet_loss(feats: Tensor, labels: Tensor, margin: float | None 
     return mean_across_processes(terms.sum(), len(terms))
 
 
-def weighted_triplet_loss(feats: Tensor, labels: Tensor, include_self: bool = True) -> Tensor:
+def weighted_triplet_loss(feats: Tensor, labels: Tensor, include_self: bool = True, stable: bool = True) -> Tensor:
     """Weighted mean distance to rows of the same label against that to others, with a soft margin.
 
     loss = mean over anchors of ``log(1 + exp(d_ap - d_an))``, with :func:`weighted_distances`. Anchors without a
@@ -79,15 +91,16 @@ def weighted_triplet_loss(feats: Tensor, labels: Tensor, include_self: bool = Tr
         feats (Tensor): (B, D), not normalised.
         labels (Tensor): (B,) int64, >= 0.
         include_self (bool): whether the anchor is one of its positives, at distance 1e-6.
+        stable (bool): False: weights as in the released code. Those of negatives vanish for distances above about 15,
+            and so does the distance to negatives: then the loss only pulls, which shrinks the features.
 
     Returns:
         Tensor: (), see :func:`~pedsearch.models.losses.mean_across_processes` for several processes.
 
     Source: Ye et al., "Deep Learning for Person Re-identification: A Survey and Outlook", TPAMI 2021, eq. 12-13.
-    Deviation: the weights of negatives are a stable softmax; the released ones vanish for distances above about 15,
-    and so does the distance to negatives.
+    Deviation: with ``stable``, the weights. Below a distance of about 3 both are equal.
     """
-    d_ap, d_an = weighted_distances(*_candidates(feats, labels, include_self))
+    d_ap, d_an = weighted_distances(*_candidates(feats, labels, include_self), stable)
     terms = F.softplus(d_ap - d_an)
     return mean_across_processes(terms.sum(), len(terms))
 
@@ -135,12 +148,14 @@ class WeightedTripletLoss(nn.Module):
 
     Args:
         include_self: whether the anchor is one of its positives.
+        stable: False for the weights of the released code.
     """
 
-    def __init__(self, include_self: bool = True) -> None:
+    def __init__(self, include_self: bool = True, stable: bool = True) -> None:
         super().__init__()
         self.include_self = include_self
+        self.stable = stable
 
     def forward(self, feats: Tensor, labels: Tensor) -> Tensor:
         """Features (B, D), labels (B,) -> ()."""
-        return weighted_triplet_loss(feats, labels, self.include_self)
+        return weighted_triplet_loss(feats, labels, self.include_self, self.stable)

@@ -34,6 +34,17 @@ class InstanceBatchNorm2d(nn.Module):
         return torch.cat([self.IN(x[:, :self.half]), self.BN(x[:, self.half:])], dim=1)
 
 
+def init_non_local(block: NonLocal2d) -> None:
+    """Make a non-local block an identity that can learn.
+
+    mmcv's convolutions start at a standard deviation of 0.01. Of the product of three of them so little is left that
+    the epsilon of the batch norm behind swallows it, and the block would stay an identity for long.
+    """
+    block.init_weights()
+    for part in (block.g, block.theta, block.phi, block.conv_out):
+        part.conv.reset_parameters()
+
+
 def with_non_local(stage: nn.Sequential, count: int) -> nn.Sequential:
     """The stage with a non-local block after each of its last ``count`` blocks, whose names stay as they were."""
     parts = OrderedDict()
@@ -44,6 +55,7 @@ def with_non_local(stage: nn.Sequential, count: int) -> nn.Sequential:
             # reduction = channels leaves the one channel that the published weights have
             parts[f'non_local{place}'] = NonLocal2d(block.out_channels, reduction=block.out_channels,
                                                     mode='dot_product', norm_cfg=dict(type='BN'))
+            init_non_local(parts[f'non_local{place}'])
     return nn.Sequential(parts)
 
 
@@ -103,4 +115,4 @@ class ReIDResNet(ResNet):
             return
         for module in self.modules():
             if isinstance(module, NonLocal2d):
-                module.init_weights()  # an identity again
+                init_non_local(module)

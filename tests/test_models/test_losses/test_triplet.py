@@ -36,10 +36,12 @@ def test_t12(margin, expected):
     assert loss(POINTS, LABELS).item() == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize(('include_self', 'scale', 'expected'), [(True, 1, .757014), (False, 1, .790733),
-                                                                 (True, 10, 8.019471)])
-def test_t13(include_self, scale, expected):
-    loss = MODELS.build(dict(type='WeightedTripletLoss', include_self=include_self))
+@pytest.mark.parametrize(('include_self', 'stable', 'scale', 'expected'), [
+    (True, True, 1, .757014), (False, True, 1, .790733), (True, True, 10, 8.019471),
+    (True, False, 1, .757019), (True, False, 10, 25.744170),  # the released code, far out without negatives
+])
+def test_t13(include_self, stable, scale, expected):
+    loss = MODELS.build(dict(type='WeightedTripletLoss', include_self=include_self, stable=stable))
     assert loss(scale * POINTS, LABELS).item() == pytest.approx(expected, abs=1e-5)
 
 

@@ -63,6 +63,20 @@ def test_non_local_blocks_start_as_identities():
         torch.testing.assert_close(agw(picture().float())[-1], plain(picture().float())[-1])
 
 
+@pytest.mark.parametrize('initialised', [False, True])
+def test_non_local_blocks_can_learn_from_the_start(initialised):
+    """Behind an open norm the branch has the size of a signal, not of the norm's epsilon."""
+    torch.manual_seed(0)
+    net = ReIDResNet(50, non_local=(0, 1, 1, 0))
+    if initialised:
+        net.init_weights()
+    for stage, channels in ((net.layer2, 512), (net.layer3, 1024)):
+        block = stage.non_local0.train()
+        nn.init.ones_(block.conv_out.bn.weight)
+        x = torch.randn(4, channels, 8, 4).relu()
+        assert (block(x) - x).std() > .1
+
+
 def test_non_local_parameters_and_places():
     assert count(ReIDResNet(50, non_local=(0, 2, 3, 0))) - 23_508_032 == 2 * (6 * 512 + 3) + 3 * (6 * 1024 + 3)
     order = [name for name, _ in ReIDResNet(50, non_local=(0, 2, 3, 0)).layer3.named_children()]

@@ -271,7 +271,8 @@ def test_backbones_compute_what_they_did_at_their_source(layout):
 
 def test_needed_settings():
     ibn = MODELS.build(dict(type='ReIDResNet', depth=50, ibn='a', base_channels=8, stem_channels=8)).state_dict()
-    bot = convert({f'base.{name}': value for name, value in ibn.items()}, LAYOUTS['bot'])
+    unused = {'base.fc.weight': torch.ones(3, 512), 'base.fc.bias': torch.ones(3)}  # the network has it and skips it
+    bot = convert({f'base.{name}': value for name, value in ibn.items()} | unused, LAYOUTS['bot'])
     # BoT's networks with instance norm have the ReLU that the others lack
     assert needed_settings(bot, LAYOUTS['bot']) == dict(backbone=dict(type='ReIDResNet', depth=50, ibn='a'))
     agw = FastReID().state_dict()

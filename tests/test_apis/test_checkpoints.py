@@ -1,0 +1,87 @@
+"""Oracles: the weights that were saved, and files that would leave a trace if anything in them were executed."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pedsearch.apis import load_weights, read_checkpoint
+
+
+def network(seed: int) -> nn.Module:
+    """Layers ``body`` and ``head``."""
+    torch.manual_seed(seed)
+    return nn.ModuleDict(dict(body=nn.Linear(3, 2), head=nn.Linear(2, 4)))
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+@pytest.mark.parametrize('wrap', [lambda weights: weights, lambda weights: dict(state_dict=weights, meta=dict(epoch=1))])
+def test_weights_are_those_saved_but_for_what_is_passed_over(tmp_path: Path, prefix: str, wrap) -> None:
+    saved, head = network(0), network(1).head.weight.detach().clone()
+    weights = {prefix + name: value for name, value in saved.state_dict().items()}
+    weights[f'{prefix}head.weight'] = torch.zeros(7, 2)  # another size
+    weights[f'{prefix}head.more'] = torch.zeros(1)
+    del weights[f'{prefix}head.bias']
+    torch.save(wrap(weights), tmp_path / 'x.pth')
+    for checkpoint in (tmp_path / 'x.pth', str(tmp_path / 'x.pth'), read_checkpoint(tmp_path / 'x.pth')):
+        model = network(1)
+        load_weights(model, checkpoint, passed_over=['head.'])
+        assert torch.equal(model.body.weight, saved.body.weight)
+        assert torch.equal(model.body.bias, saved.body.bias)
+        assert torch.equal(model.head.weight, head)
+
+
+@pytest.mark.parametrize(('changes', 'message'), [
+    ({'body.bias': None}, r'1 missing \(first: body.bias\)'),
+    ({'head.memory': torch.ones(1), 'extra': torch.ones(1)}, r'2 unexpected \(first: head.memory\)'),
+    ({'body.weight': torch.ones(5)}, r'1 misshaped \(first: body.weight\)'),
+    ({'body.weight': 3}, r'1 misshaped \(first: body.weight\)'),
+    ({'body.bias': None, 'head.bias': None, 3: torch.ones(1), 'body.weight': torch.ones(5)},
+     r'2 missing \(first: body.bias\), 1 unexpected \(first: 3\), 1 misshaped \(first: body.weight\)'),
+])
+def test_weights_of_another_model_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    weights = {name: value for name, value in {**network(0).state_dict(), **changes}.items() if value is not None}
+    torch.save(weights, tmp_path / 'x.pth')
+    model = network(1)
+    with pytest.raises(ValueError, match=f'checkpoint .*x.pth does not fit the model: {message}; use the config of its'):
+        load_weights(model, tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match=f'^the checkpoint does not fit the model: {message}; use the config of its'):
+        load_weights(model, weights)
+    assert all(torch.equal(value, network(1).state_dict()[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+@pytest.mark.parametrize('before', [None, '0'])
+def test_files_are_never_executed(tmp_path: Path, monkeypatch, before: str | None) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / 'sprung', )
+
+    monkeypatch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', raising=False)
+    if before is not None:
+        monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', before)
+    torch.save(dict(state_dict=Trap()), tmp_path / 'trap.pth')
+    (tmp_path / 'legacy.pth').write_bytes(pickle.dumps(Trap()))
+    (tmp_path / 'text.pth').write_text('hello')
+    (tmp_path / 'empty.pth').touch()
+    with pytest.raises(ValueError, match=r'\(Unsupported global: GLOBAL \S+ was not an allowed global by default\)'):
+        read_checkpoint(tmp_path / 'trap.pth')
+    for name in ('trap', 'legacy', 'text', 'empty'):
+        with pytest.raises(ValueError, match=f'^checkpoint .*{name}.pth cannot be read as weights .* training saved$'):
+            read_checkpoint(tmp_path / f'{name}.pth')
+    assert not (tmp_path / 'sprung').exists()
+    assert os.environ.get('TORCH_FORCE_WEIGHTS_ONLY_LOAD') == before
+
+
+def test_files_without_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='^checkpoint .*none.pth does not exist$'):
+        read_checkpoint(tmp_path / 'none.pth')
+    torch.save([1], tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='checkpoint .*x.pth must hold a dict of weights, got list'):
+        read_checkpoint(tmp_path / 'x.pth')
+    torch.save(dict(state_dict=[1]), tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='checkpoint .*x.pth must hold a dict of weights, got list'):
+        load_weights(network(0), tmp_path / 'x.pth')
