@@ -18,7 +18,7 @@ from mmengine.device import get_device
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from pedsearch.apis.person_search_inferencer import build_model, load_weights
+from pedsearch.apis import load_weights
 from pedsearch.structures import SearchDataSample
 
 
