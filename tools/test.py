@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from PIL import Image
 
+from pedsearch.apis import check_backbone
 from pedsearch.engine import exit_process_group, init_cpu_process_group
 from pedsearch.visualization import draw_dump, read_dump
 from pedsearch.visualization.ranked_dump import SEARCH
@@ -76,6 +77,10 @@ def main() -> None:
     cfg = load_config(args)
     init_cpu_process_group(cfg.launcher)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        check_backbone(runner.model, args.checkpoint)
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
     runner.test()
     if args.show_dir and is_main_process():
         draw(runner, Path(cfg.test_evaluator.dump), Path(args.show_dir))

@@ -10,6 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from pedsearch.apis import check_backbone
 from pedsearch.engine import exit_process_group, init_cpu_process_group
 
 
@@ -57,6 +58,11 @@ def main() -> None:
     cfg = load_config(parse_args())
     init_cpu_process_group(cfg.launcher)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        if cfg.load_from and not cfg.get('resume'):
+            check_backbone(runner.model, cfg.load_from)
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
     runner.train()
     exit_process_group()
 

@@ -11,7 +11,7 @@ custom_hooks = [dict(type='MemoryUpdateHook')]
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl', timeout=3600))  # in seconds; others wait while one process clusters
 # device_ids=None: each process has one device, GPU or CPU
 model_wrapper_cfg = dict(
     type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False, find_unused_parameters=False)

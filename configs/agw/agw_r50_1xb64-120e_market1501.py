@@ -7,5 +7,16 @@ model = dict(
     pooling=dict(trainable=False),
     head=dict(
         type='AGWHead', num_classes=751, cross_entropy=dict(type='SmoothedCrossEntropyLoss', spread='others')))
-train_dataloader = dict(sampler=dict(_delete_=True, type='PKSampler', global_batch_size=64, num_instances=4))
+size = (256, 128)  # (height, width)
+train_pipeline = [  # crop before flip, and the mean colour by torchvision's law, as in fast-reid
+    dict(type='LoadImage'),
+    dict(type='mmpretrain.Resize', scale=size[::-1], backend='pillow', interpolation='bicubic'),
+    dict(type='mmpretrain.RandomCrop', crop_size=size, padding=10, pad_val=0),
+    dict(type='mmpretrain.RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='RandomErasing', law='log', prob=0.5, fill=(103.53, 116.28, 123.675)),
+    dict(type='PackReIDInputs'),
+]
+train_dataloader = dict(
+    sampler=dict(_delete_=True, type='PKSampler', global_batch_size=64, num_instances=4),
+    dataset=dict(pipeline=train_pipeline))
 custom_hooks = [dict(type='MemoryUpdateHook')]

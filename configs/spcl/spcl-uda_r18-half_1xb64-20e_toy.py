@@ -21,7 +21,7 @@ train_dataloader = dict(
         target=dict(
             type='CropDataset', data_root='data/toy_crops', split='train', pipeline={{_base_.train_pipeline}})))
 custom_hooks = [
-    dict(type='PseudoLabelHook', clusterer=dict(type='ReliableDBSCANCluster')),
+    dict(type='PseudoLabelHook', clusterer=dict(type='ReliableDBSCANCluster', eps=0.5, k1=12, k2=3)),
     dict(type='MemoryUpdateHook'),
     dict(type='RunningStatsHook'),
 ]

@@ -8,7 +8,7 @@ train_dataloader = dict(
     sampler=dict(
         _delete_=True, type='MultipleGallerySampler', global_batch_size=64, num_instances=4, num_iters=20))
 custom_hooks = [
-    dict(type='PseudoLabelHook', clusterer=dict(type='ReliableDBSCANCluster')),
+    dict(type='PseudoLabelHook', clusterer=dict(type='ReliableDBSCANCluster', eps=0.5, k1=12, k2=3)),
     dict(type='MemoryUpdateHook'),
     dict(type='RunningStatsHook'),
 ]

@@ -1,6 +1,6 @@
 """What users call: search for a person, embed people, with a trained model."""
 
-from .checkpoints import load_weights, read_checkpoint
+from .checkpoints import check_backbone, load_weights, read_checkpoint
 from .gallery_index import GalleryIndex, SearchHit
 from .person_search_inferencer import Detections, PersonSearchInferencer
 from .reid_inferencer import ReIDInferencer
@@ -8,5 +8,5 @@ from .reid_network import build_reid_network
 
 __all__ = [
     'Detections', 'GalleryIndex', 'PersonSearchInferencer', 'ReIDInferencer', 'SearchHit', 'build_reid_network',
-    'load_weights', 'read_checkpoint'
+    'check_backbone', 'load_weights', 'read_checkpoint'
 ]

@@ -66,6 +66,31 @@ def load_weights(model: nn.Module, checkpoint: str | os.PathLike | Mapping,
     model.load_state_dict(weights, strict=False)
 
 
+def check_backbone(model: nn.Module, checkpoint: str | os.PathLike) -> None:
+    """Stop where a checkpoint lacks weights of the model's backbone, which would stay random.
+
+    Other parts may be missing: a backbone alone is a fine start.
+
+    Args:
+        model (nn.Module): wrapped or not.
+        checkpoint: path or URL.
+
+    Raises:
+        FileNotFoundError, ValueError: the file is missing, unreadable, or of another backbone.
+    """
+    weights = read_checkpoint(checkpoint)
+    weights = weights.get('state_dict', weights)
+    given = {re.sub(r'^module\.', '', str(name)): getattr(weight, 'shape', None) for name, weight in weights.items()}
+    own = {re.sub(r'^module\.', '', name): weight.shape for name, weight in model.state_dict().items()}
+    own = {name: shape for name, shape in own.items()
+           if name.startswith('backbone.') and not name.endswith('num_batches_tracked')}
+    missing = [name for name, shape in own.items() if given.get(name) != shape]
+    if missing:
+        raise ValueError(f'checkpoint {checkpoint} does not fit the model: {len(missing)} weights of the backbone are '
+                         f'missing or of another shape (first: {missing[0]}); use the config of its training, or '
+                         'convert it, see docs/weights.md')
+
+
 @contextmanager
 def _weights_only() -> Iterator[None]:
     """Keep torch.load from unpickling anything but tensors and plain values."""

@@ -27,9 +27,13 @@ class MemoryUpdateHook(Hook):
         num_ids = getattr(runner.train_dataloader.dataset, 'num_ids', None)
         for module in self._modules(runner):
             rows = getattr(getattr(module, 'memory', None), 'num_ids', None)
+            classes = getattr(module, 'num_classes', None)
             if num_ids is not None and rows is not None and rows != num_ids:
                 raise ValueError(f'the memory has {rows} identities but the training set has {num_ids}; set '
                                  f'model.roi_head.memory.num_ids={num_ids}')
+            if num_ids is not None and classes is not None and classes != num_ids:
+                raise ValueError(f'the classifier has {classes} classes but the training set has {num_ids} identities; '
+                                 f'set model.head.num_classes={num_ids}')
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:

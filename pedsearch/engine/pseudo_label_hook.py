@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.dist import broadcast, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -46,8 +46,8 @@ class PseudoLabelHook(Hook):
     When: before each training epoch, whose number is a multiple of ``interval``. A run resumed within an epoch goes on
     with the labels of the checkpoint.
     Touches: the labels of the training set, the head's memory, ``pseudo_labels`` in checkpoints.
-    Logs: number of clusters, share of outliers, durations; where identities are known, ARI, NMI and purity, also as
-    scalars ``pseudo_labels/...`` per epoch.
+    Logs: number of clusters of two and more, share of all other images, durations; where identities are known, ARI, NMI
+    and purity, also as scalars ``pseudo_labels/...`` per epoch.
 
     Args:
         clusterer: built from TASK_UTILS, for example :class:`~pedsearch.clustering.DBSCANCluster`.
@@ -93,11 +93,15 @@ class PseudoLabelHook(Hook):
             clustered = time.perf_counter()
         if int(labels.max()) < 1:
             labels = self._keep_labels(runner, labels)
+        else:
+            self._log(runner, labels, extracted - started, clustered - extracted)
         self.labels, self.epoch = labels, runner.epoch
         self._target(runner).set_pseudo_labels(labels.numpy())
         device = next(head.buffers()).device
         head.reset_memory(feats.to(device), labels.to(device))
-        self._log(runner, extracted - started, clustered - extracted)
+        for hook in runner.hooks:  # an averaged model copies buffers in place, which needs equal sizes
+            if isinstance(hook, EMAHook):
+                hook.ema_model.module.head.load_state_dict(head.state_dict())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Store labels, their epoch and the clusterer's state."""
@@ -117,7 +121,12 @@ class PseudoLabelHook(Hook):
         if keeps_feats and self.labels is not None:
             return head.memory_feats().cpu()
         dataset = runner.train_dataloader.dataset
-        pipeline = self.pipeline or runner.cfg.test_dataloader.dataset.pipeline
+        pipeline = self.pipeline
+        if pipeline is None:
+            if runner.cfg.get('test_dataloader') is None:
+                raise ValueError('PseudoLabelHook needs its pipeline where the config has no test_dataloader, got '
+                                 'none; give it the transforms of testing')
+            pipeline = runner.cfg.test_dataloader.dataset.pipeline
         feats = extract_features(runner.model, dataset.with_pipeline(pipeline), self.batch_size, self.num_workers,
                                  progress)
         if not keeps_feats:
@@ -146,7 +155,7 @@ class PseudoLabelHook(Hook):
         remedy = 'change eps or min_samples of the clusterer, or start from other weights'
         if self.labels is None:
             raise ValueError(f'{found}; {remedy}')
-        runner.logger.warning(f'{found} at epoch {runner.epoch + 1}; the labels of epoch {self.epoch + 1} stay, '
+        runner.logger.warning(f'{found} at epoch {runner.epoch + 1}; the labels before stay, '
                               f'{remedy}')
         return self.labels
 
@@ -168,11 +177,12 @@ class PseudoLabelHook(Hook):
         return Progress(TextColumn('{task.description:>10}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                         disable=quiet)
 
-    def _log(self, runner: Runner, seconds_extracting: float, seconds_clustering: float) -> None:
-        pids = self._target(runner).pids
-        quality = clustering_quality(self.labels.numpy(), pids)
-        outliers = self.labels == OUTLIER
-        values = {'num_clusters': int(self.labels.max()) + 1, 'outlier_share': float(outliers.float().mean())}
+    def _log(self, runner: Runner, labels: Tensor, seconds_extracting: float, seconds_clustering: float) -> None:
+        labels, pids = labels.numpy(), self._target(runner).pids
+        sizes = np.bincount(labels[labels != OUTLIER])
+        alone = (labels == OUTLIER) | (sizes[labels] == 1)  # some clusterers make outliers clusters of their own
+        quality = clustering_quality(np.where(alone, OUTLIER, labels), pids)
+        values = {'num_clusters': int((sizes > 1).sum()), 'outlier_share': float(alone.mean())}
         text = f'{values["num_clusters"]} clusters, {100 * values["outlier_share"]:.1f} % outliers'
         if (pids >= 0).any():
             values.update({name: quality[name] for name in ('ari', 'nmi', 'purity')})

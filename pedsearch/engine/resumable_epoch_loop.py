@@ -1,7 +1,10 @@
 """Epoch loop that goes on in the middle of an epoch."""
 
+from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import Sampler
 
+from pedsearch.datasets.samplers import GlobalBatchSampler
 from pedsearch.registry import LOOPS
 
 
@@ -16,6 +19,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def run_epoch(self) -> None:
         length, sampler = len(self.dataloader), self.dataloader.sampler
+        self._check_batch_size(sampler)
         done = self._iter - self._epoch * length  # a checkpoint of an epoch's last iteration still names that epoch
         if not 0 <= done <= length:
             raise ValueError(f'the checkpoint is from iteration {self._iter} in epoch {self._epoch}, but an epoch has '
@@ -32,3 +36,10 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self.run_iter(index, batch)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def _check_batch_size(self, sampler: Sampler) -> None:
+        group, processes = getattr(sampler, 'global_batch_size', None), get_world_size()
+        if isinstance(sampler, GlobalBatchSampler) and self.dataloader.batch_size * processes != group:
+            raise ValueError(f'train_dataloader.batch_size must be global_batch_size / processes = {group} / '
+                             f'{processes}, got {self.dataloader.batch_size}; change it, or the sampler\'s '
+                             'global_batch_size')

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pedsearch.apis import load_weights, read_checkpoint
+from pedsearch.apis import check_backbone, load_weights, read_checkpoint
 
 
 def network(seed: int) -> nn.Module:
@@ -85,3 +85,30 @@ def test_files_without_weights_are_named(tmp_path: Path) -> None:
     torch.save(dict(state_dict=[1]), tmp_path / 'x.pth')
     with pytest.raises(ValueError, match='checkpoint .*x.pth must hold a dict of weights, got list'):
         load_weights(network(0), tmp_path / 'x.pth')
+
+
+class Parts(nn.Module):
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, self.neck = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), nn.Linear(3, 3)
+
+
+@pytest.mark.parametrize('wrap', [lambda weights: weights, lambda weights: dict(state_dict=weights),
+                                  lambda weights: {f'module.{name}': weight for name, weight in weights.items()}])
+def test_a_backbone_alone_is_enough(tmp_path, wrap):
+    weights = {name: weight for name, weight in Parts().state_dict().items() if name.startswith('backbone.')}
+    torch.save(wrap(weights), tmp_path / 'backbone.pth')
+    check_backbone(Parts(), tmp_path / 'backbone.pth')
+
+
+@pytest.mark.parametrize(('change', 'count', 'first'), [
+    (lambda weights: {name.replace('backbone', 'base'): weight for name, weight in weights.items()}, 6,
+     'backbone.0.weight'),
+    (lambda weights: dict(weights, **{'backbone.0.bias': torch.ones(4)}), 1, 'backbone.0.bias'),
+])
+def test_a_backbone_of_other_names_or_shapes_is_refused(tmp_path, change, count, first):
+    torch.save(change(Parts().state_dict()), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=rf'other.pth does not fit the model: {count} weights of the backbone are missing '
+                                         rf'or of another shape \(first: {first}\); use the config'):
+        check_backbone(Parts(), tmp_path / 'other.pth')

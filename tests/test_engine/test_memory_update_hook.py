@@ -16,6 +16,15 @@ def test_memory_of_the_wrong_size_is_refused_before_training(tmp_path):
         train(cfg)
 
 
+@pytest.mark.parametrize('num_classes', [5, 100])
+def test_classifier_of_the_wrong_size_is_refused_before_training(tmp_path, num_classes):
+    cfg = crop_config('bot', write_block_crops(tmp_path / 'crops'), tmp_path / 'run')
+    cfg.model.head.num_classes = num_classes
+    with pytest.raises(ValueError, match=f'classifier has {num_classes} classes but the training set has 8 identities; '
+                                         'set model.head.num_classes=8'):
+        train(cfg)
+
+
 def test_memory_is_written_after_each_iteration(tmp_path):
     root = write_block_scenes(tmp_path / 'scenes')
     _, state = train(run_config('oim', root, tmp_path / 'run', batch_size=2, epochs=2))

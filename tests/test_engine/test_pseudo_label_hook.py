@@ -1,6 +1,7 @@
 """Numbers of the unsupervised loop: against plain code, over interruptions, workers and processes."""
 
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import torch
 from mmengine.runner import CheckpointLoader, Runner
 
 from pedsearch.clustering import DBSCANCluster, clustering_quality
-from pedsearch.engine import PseudoLabelHook
+from pedsearch.engine import PseudoLabelHook, pseudo_label_hook
 from tests.crop_runs import crop_config, train_crops_on_rank, write_block_crops
 from tests.processes import run_on_processes
 from tests.toy_runs import LossRecorder, train
@@ -207,38 +208,107 @@ class Fading:
         return np.arange(len(feats)) // 6 if self.calls == 1 else np.full(len(feats), -1)
 
 
-def test_without_clusters_later_the_labels_stay(root, tmp_path, caplog):
+class Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self.text = ''
+        runner.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += record.getMessage() + '\n'
+
+
+def test_without_clusters_later_the_labels_stay(root, tmp_path):
     recorder, runner = LossRecorder(), Runner.from_cfg(crop_config('cluster-contrast', root, tmp_path, epochs=3))
     hook, = (hook for hook in runner.hooks if isinstance(hook, PseudoLabelHook))
-    hook.clusterer = Fading()
+    hook.clusterer, log = Fading(), Lines(runner)
     runner.register_hook(recorder)
     runner.train()
     assert hook.clusterer.calls == 3
     assert hook.labels.tolist() == (np.arange(48) // 6).tolist()
     assert len(recorder.losses) == 12
     assert np.isfinite([loss['loss'] for loss in recorder.losses]).all()
-    log = next(tmp_path.glob('*/*.log')).read_text()
-    assert 'got 0 and 48 outliers at epoch 2; the labels of epoch 1 stay' in log
+    assert 'got 0 and 48 outliers at epoch 2; the labels before stay' in log.text
 
 
 def test_fewer_clusters_than_a_batch_holds(root, tmp_path):
     runner = Runner.from_cfg(crop_config('cluster-contrast', root, tmp_path, epochs=1))
     hook, = (hook for hook in runner.hooks if isinstance(hook, PseudoLabelHook))
     hook.clusterer = lambda feats: np.where(np.arange(len(feats)) < 12, np.arange(len(feats)) // 6, -1)
+    log = Lines(runner)
     runner.train()
     assert runner.iter == 4
-    assert '2 identities fill 4 of the 16 places of a batch' in next(tmp_path.glob('*/*.log')).read_text()
+    assert '2 identities fill 4 of the 16 places of a batch' in log.text
 
 
-def test_interval_of_two_epochs(root, tmp_path):
+def with_clusterer(cfg, clusterer) -> Runner:
+    runner = Runner.from_cfg(cfg)
+    hook, = (hook for hook in runner.hooks if isinstance(hook, PseudoLabelHook))
+    hook.clusterer = clusterer
+    return runner
+
+
+def test_one_cluster_alone_is_no_clustering(root, tmp_path):
+    runner = with_clusterer(crop_config('cluster-contrast', root, tmp_path), lambda feats: np.zeros(len(feats), int))
+    with pytest.raises(ValueError, match='expected two clusters or more of 48 images, got 1 and 0 outliers'):
+        runner.train()
+
+
+def test_outliers_that_are_classes_of_their_own_are_logged_as_outliers(root, tmp_path):
+    labels = np.concatenate([np.zeros(10, int), np.ones(8, int), np.arange(2, 32)])
+    with_clusterer(crop_config('spcl', root, tmp_path, epochs=1), lambda feats: labels).train()
+    text = next(tmp_path.glob('*/vis_data/scalars.json')).read_text().splitlines()
+    record, = (json.loads(line) for line in text if 'pseudo_labels' in line)
+    assert record['pseudo_labels/num_clusters'] == 2
+    assert record['pseudo_labels/outlier_share'] == pytest.approx(30 / 48)
+    identities = np.arange(48) // 6
+    expected = clustering_quality(np.where(np.arange(48) < 18, labels, -1), identities)
+    assert record['pseudo_labels/purity'] == pytest.approx(expected['purity'])
+
+
+def test_spcl_extracts_once(root, tmp_path, monkeypatch):
+    calls = []
+    plain = pseudo_label_hook.extract_features
+    monkeypatch.setattr(pseudo_label_hook, 'extract_features', lambda *args: (calls.append(1), plain(*args))[1])
+    run(crop_config('spcl', root, tmp_path))
+    assert calls == [1]
+
+
+def test_batches_of_an_old_clustering_do_not_reach_the_new_memory(root, tmp_path):
+    """Epochs of four iterations, steps of three: a batch waits when the next epoch begins, with other clusters."""
+    clusters = iter([np.arange(48) // 6, np.arange(48) // 24, np.arange(48) // 24])
     cfg = crop_config('cluster-contrast', root, tmp_path, epochs=3)
-    cfg.custom_hooks[0].interval = 2
+    cfg.optim_wrapper.accumulative_counts = 3
+    runner = with_clusterer(cfg, lambda feats: next(clusters))
+    runner.train()
+    assert runner.model.head.memory.centroids.shape == (2, 64)
+
+
+@pytest.mark.parametrize('method', ['cluster-contrast', 'spcl'])
+def test_averaged_model_follows_the_size_of_the_memory(root, tmp_path, method):
+    cfg = crop_config(method, root, tmp_path)
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=.1))
+    assert np.isfinite([loss['loss'] for loss in run(cfg)[0]]).all()
+
+
+def test_without_pipeline(root, tmp_path):
+    cfg = crop_config('cluster-contrast', root, tmp_path)
+    cfg.test_dataloader = cfg.test_evaluator = cfg.test_cfg = None
+    with pytest.raises(ValueError, match='needs its pipeline where the config has no test_dataloader, got none; give'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_interval_of_three_epochs(root, tmp_path):
+    cfg = crop_config('cluster-contrast', root, tmp_path, epochs=5)
+    cfg.custom_hooks[0].interval = 3
     runner = Runner.from_cfg(cfg)
     hook, = (hook for hook in runner.hooks if isinstance(hook, PseudoLabelHook))
     clusterer, epochs = hook.clusterer, []
     hook.clusterer = lambda feats: (epochs.append(runner.epoch), clusterer(feats))[1]
     runner.train()
-    assert epochs == [0, 2]
+    assert epochs == [0, 3]
 
 
 def test_a_head_without_memory_is_refused(root, tmp_path):

@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from tests.crop_runs import crop_config, write_block_crops
 from tests.processes import run_on_processes
 from tests.scene_files import write_block_scenes
 from tests.toy_runs import run_config, train, train_on_rank
@@ -56,6 +57,15 @@ def test_killed_run_resumes_to_the_same_end(root, whole_run, tmp_path):
     process.wait()
     _, resumed_state = train(run_config('seqnet', root, tmp_path, batch_size=2, epochs=2, resume=True))
     same_state(resumed_state, state)
+
+
+@pytest.mark.parametrize('batch_size', [8, 48])
+def test_a_loader_that_cuts_batches_elsewhere_is_refused(tmp_path, batch_size):
+    cfg = crop_config('cluster-contrast', write_block_crops(tmp_path / 'crops'), tmp_path / 'run')
+    cfg.train_dataloader.batch_size = batch_size
+    with pytest.raises(ValueError, match=r'train_dataloader.batch_size must be global_batch_size / processes = 16 / 1, '
+                                         f'got {batch_size}; change it'):
+        train(cfg)
 
 
 def test_workers_change_nothing(root, whole_run, tmp_path):

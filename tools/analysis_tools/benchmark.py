@@ -19,6 +19,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from pedsearch.apis import load_weights
+from pedsearch.apis.person_search_inferencer import build_model
 from pedsearch.structures import SearchDataSample
 
 

@@ -3,7 +3,10 @@
 from .camera_sampler import CameraSampler
 from .cross_domain_sampler import CrossDomainSampler
 from .epoch_sampler import EpochSampler
+from .global_batch_sampler import GlobalBatchSampler
 from .multiple_gallery_sampler import MultipleGallerySampler
 from .pk_sampler import PKSampler
 
-__all__ = ['CameraSampler', 'CrossDomainSampler', 'EpochSampler', 'MultipleGallerySampler', 'PKSampler']
+__all__ = [
+    'CameraSampler', 'CrossDomainSampler', 'EpochSampler', 'GlobalBatchSampler', 'MultipleGallerySampler', 'PKSampler'
+]

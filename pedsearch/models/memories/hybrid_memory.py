@@ -63,12 +63,14 @@ class HybridMemory(ResizableBuffers):
             labels (Tensor, optional): (R,), see :meth:`set_labels`; None: every row is a class.
 
         Raises:
-            ValueError: the shape is wrong, or a row is not finite.
+            ValueError: the shape is wrong, or a row is zero or not finite.
         """
         if embeds.ndim != 2 or embeds.size(1) != self.embeds.size(1):
             raise ValueError(f'embeds must have shape (R, {self.embeds.size(1)}), got {tuple(embeds.shape)}')
-        if not embeds.isfinite().all():
-            raise ValueError('embeds must be finite, got NaN or infinity; look for an overflow in the model')
+        bad = (~embeds.isfinite().all(dim=1) | (embeds == 0).all(dim=1)).nonzero().flatten()
+        if len(bad):
+            raise ValueError(f'embeds must be finite and not zero, got {len(bad)} that are not, first: {int(bad[0])}; '
+                             'look for an overflow in the model, and number source identities without gaps')
         self.embeds = F.normalize(embeds.to(self.embeds), dim=1)
         self.set_labels(torch.arange(len(embeds)) if labels is None else labels)
 

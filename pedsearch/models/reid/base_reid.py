@@ -40,16 +40,16 @@ class ReIDModel(BaseModel):
     Args:
         backbone: any backbone; of its maps the last one (B, C, h, w) is used.
         head: has ``loss(feats, neck_feats, data_samples)``, and where it has state ``update_memory()``.
-        embed_dims: D, width of the neck's output; it is passed to neck and head.
+        embed_dims: D, width of the neck's output; it is passed to the head.
         pooling: (B, C, h, w) -> (B, C).
-        neck: (B, C) -> (B, D).
+        neck: (B, C) -> (B, D); None: a batch norm neck, C = D.
         bn_splits: number of contiguous groups of the global batch that batch norm normalises apart from each other, in
             every layer. A recipe for four GPUs without synchronised batch norm has 4. With 1 the statistics are those
-            of the global batch, on however many processes.
+            of the global batch, on however many processes (with ``domain_norm`` on one).
         bn_running_stats: whose statistics the running averages follow, see
             :class:`~pedsearch.models.layers.SplitBatchNorm2d`.
         domain_norm: batch norm of its own for the source domain; the batch is [source half; target half].
-        flip_test: at test time average the features of the image and its mirror image, then normalise.
+        flip_test: in :meth:`predict` average the features of the image and its mirror image, then normalise.
         data_preprocessor, init_cfg: as in mmengine.
 
     Source: Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-Identification", CVPRW 2019; split batch
@@ -97,10 +97,7 @@ class ReIDModel(BaseModel):
 
     def extract_feat(self, inputs: Tensor, data_samples: list[ReIDDataSample] | None = None) -> Tensor:
         """(B, 3, H, W) -> (B, D), L2-normalised. The contract of pseudo labels: ``data_samples`` is not needed here."""
-        feats = self.neck(self.pooled_feat(inputs))
-        if self.flip_test and not self.training:
-            feats = feats + self.neck(self.pooled_feat(inputs.flip(3)))
-        return F.normalize(feats.float(), dim=1)
+        return F.normalize(self.neck(self.pooled_feat(inputs)).float(), dim=1)
 
     def loss(self, inputs: Tensor, data_samples: list[ReIDDataSample]) -> dict[str, Tensor]:
         """Losses of the head."""
@@ -110,6 +107,9 @@ class ReIDModel(BaseModel):
     def predict(self, inputs: Tensor, data_samples: list[ReIDDataSample] | None = None) -> list[ReIDDataSample]:
         """The samples, each with ``feat`` (D,)."""
         data_samples = data_samples or [ReIDDataSample() for _ in inputs]
-        for sample, feat in zip(data_samples, self.extract_feat(inputs)):
+        feats = self.neck(self.pooled_feat(inputs))
+        if self.flip_test:
+            feats = feats + self.neck(self.pooled_feat(inputs.flip(3)))
+        for sample, feat in zip(data_samples, F.normalize(feats.float(), dim=1)):
             sample.feat = feat
         return data_samples

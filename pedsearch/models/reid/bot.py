@@ -22,7 +22,8 @@ class BoTHead(BaseModule):
         num_classes: N, identities of the training set; its labels are 0...N-1 (``dataset.num_ids``).
         cross_entropy: the classifier's loss.
         triplet: loss of features and labels.
-        center: a :class:`~pedsearch.models.losses.CenterLoss`; None for none.
+        center: a :class:`~pedsearch.models.losses.CenterLoss`; None for none. With an embedding layer in the neck its
+            ``embed_dims`` must be C.
         center_weight: weight of the centre loss.
         classifier_std: standard deviation of the classifier's initial weights.
         init_cfg: as in mmengine.
@@ -41,7 +42,7 @@ class BoTHead(BaseModule):
         self.classifier = nn.Linear(embed_dims, num_classes, bias=False)
         self.cross_entropy = MODELS.build(cross_entropy or dict(type='SmoothedCrossEntropyLoss'))
         self.triplet = MODELS.build(triplet or dict(type='BatchHardTripletLoss'))
-        self.center = MODELS.build(dict(center, num_classes=num_classes, embed_dims=embed_dims)) if center else None
+        self.center = MODELS.build({'embed_dims': embed_dims, 'num_classes': num_classes, **center}) if center else None
         self.center_weight = center_weight
         self._pending = PendingUpdate()
 

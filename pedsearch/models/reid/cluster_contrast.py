@@ -47,4 +47,5 @@ class ClusterContrastHead(BaseModule):
 
     def reset_memory(self, feats: Tensor, labels: Tensor) -> None:
         """Start over with the mean of each cluster; ``feats`` (N, D) unit rows, ``labels`` (N,), -1 for outliers."""
+        self._pending.take()  # an epoch may end between two steps, and those labels mean nothing now
         self.memory.reset(cluster_means(feats, labels))

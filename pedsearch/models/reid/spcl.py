@@ -71,6 +71,7 @@ class SpCLHead(BaseModule):
             feats (Tensor): (N, D) L2-normalised embeddings of the training set, source first.
             source_labels (Tensor): (number of source images,) int64 identities 0...S-1; empty without source domain.
         """
+        self._pending.take()
         num_images = len(source_labels)
         centroids = cluster_means(feats[:num_images], source_labels)
         self.memory.reset(torch.cat([centroids, feats[num_images:]]))

@@ -118,6 +118,21 @@ def test_state_survives_a_checkpoint_of_another_size():
     assert torch.equal(fresh.labels, LABELS)
 
 
+def test_rows_that_are_not_finite_are_left_out():
+    memory, other = small_memory(), small_memory()
+    feats = torch.tensor([[1., 2.], [float('nan'), 1.], [2., 1.]])
+    memory.update(feats, torch.tensor([0, 1, 2]))
+    other.update(feats[[0, 2]], torch.tensor([0, 2]))
+    assert torch.equal(memory.embeds, other.embeds)
+
+
+def test_labels_are_its_own():
+    memory, labels = small_memory(), LABELS.clone()
+    memory.set_labels(labels)
+    labels[0] = 4
+    assert torch.equal(memory.labels, LABELS)
+
+
 def test_without_labels_every_row_is_a_class():
     memory = HybridMemory(2)
     memory.reset(ROWS)
@@ -126,7 +141,8 @@ def test_without_labels_every_row_is_a_class():
 
 @pytest.mark.parametrize(('call', 'message'), [
     (lambda memory: memory.reset(torch.ones(2, 3)), r'embeds must have shape \(R, 2\), got \(2, 3\)'),
-    (lambda memory: memory.reset(torch.full((2, 2), float('nan'))), 'embeds must be finite'),
+    (lambda memory: memory.reset(torch.tensor([[1., 0.], [float('nan'), 0.]])), 'got 1 that are not, first: 1'),
+    (lambda memory: memory.reset(torch.tensor([[0., 0.], [1., 0.]])), 'embeds must be finite and not zero, got 1'),
     (lambda memory: memory.set_labels(torch.tensor([0, 1])), r'labels must have shape \(6,\), one a row, got \(2,\)'),
     (lambda memory: memory.set_labels(torch.tensor([0, 1, -1, 0, 1, 2])), 'labels must be >= 0, got -1; make outliers'),
     (lambda memory: memory.loss(torch.ones(1, 2), torch.tensor([6])), r'rows must lie in 0...5, got 6...6; reset'),

@@ -35,6 +35,12 @@ def test_centers_move_after_the_step():
     assert torch.equal(head.center.centers[3], start[3])
 
 
+def test_centers_before_an_embedding_layer():
+    head = BoTHead(DIMS, num_classes=4, center=dict(type='CenterLoss', embed_dims=9))
+    wide = torch.randn(6, 9)
+    assert head.loss(wide, feats(1), samples_of(LABELS))['loss_center'] > 0
+
+
 def test_classifier_starts_small_and_has_no_bias():
     head = BoTHead(512, num_classes=1000)
     head.init_weights()
