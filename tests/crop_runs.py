@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 import pedsearch  # noqa: F401
 from tests.toy_models import CONFIGS
@@ -33,14 +33,17 @@ def write_block_crops(root: Path, num_ids: int = 8, num_images: int = 6, num_cam
 
 
 def crop_config(method: str, root: Path, work_dir: Path, batch_size: int = 16, epochs: int = 2, **overrides) -> Config:
-    """The toy config of a method on a network of 1/8 of the width, with plain SGD.
+    """The toy config of a method on a ResNet-18 of 1/8 of the width, with plain SGD.
 
     Adam turns rounding errors of tiny gradients into whole steps, which would hide whether two runs are the same.
     """
     path, = (CONFIGS / method.replace('-', '_').replace('spcl_uda', 'spcl')).glob(f'{method}_*_toy.py')
     cfg = Config.fromfile(path)
-    cfg.model.backbone.update(stem_channels=8, base_channels=8)
+    cfg.model.backbone = ConfigDict(type='ReIDResNet', depth=18, stem_channels=8, base_channels=8,
+                                    non_local=cfg.model.backbone.get('non_local'))
     cfg.model.embed_dims = cfg.model.neck.in_channels = 64
+    if 'bn_splits' in cfg.model:
+        cfg.model.bn_splits = 2
     if 'num_classes' in cfg.model.head:
         cfg.model.head.num_classes = 8
     datasets = [loader.dataset for loader in (cfg.train_dataloader, cfg.test_dataloader)]
@@ -61,7 +64,7 @@ def crop_config(method: str, root: Path, work_dir: Path, batch_size: int = 16, e
     for hook in cfg.custom_hooks:
         if hook.type == 'PseudoLabelHook':
             hook.batch_size = 8
-            hook.clusterer.update(k1=8, k2=2, min_samples=2)
+            hook.clusterer.update(eps=.6, k1=8, k2=2, min_samples=2)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
     cfg.work_dir = str(work_dir)

@@ -1,21 +1,9 @@
 # Half an hour on two CPU cores: 100 of Market-1501's identities in training, 100 of its queries' in testing.
 _base_ = [
-    '../_base_/models/reid_r50.py', '../_base_/datasets/market1501.py', '../_base_/schedules/reid_usl.py',
+    '../_base_/models/reid_mobilenetv2.py', '../_base_/datasets/market1501.py', '../_base_/schedules/reid_usl.py',
     '../_base_/default_runtime.py'
 ]
-model = dict(
-    embed_dims=1280,
-    backbone=dict(
-        _delete_=True,
-        type='ReIDMobileNetV2',
-        init_cfg=dict(
-            type='Pretrained',
-            prefix='backbone',
-            checkpoint='https://download.openmmlab.com/mmclassification/v0/mobilenet_v2/'
-            'mobilenet_v2_batch256_imagenet_20200708-3b2dc3af.pth')),
-    neck=dict(in_channels=1280),
-    bn_splits=4,
-    head=dict(type='ClusterContrastHead'))
+model = dict(bn_splits=4, head=dict(type='ClusterContrastHead'))
 
 size = (128, 64)  # the size of the released crops
 train_pipeline = [
