@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -65,6 +66,9 @@ def select(dataset: Dataset, split: str) -> tuple[Dataset, list[dict]]:
 
 def main() -> None:
     args = parse_args()
+    for name in filter(None, (args.config, args.checkpoint)):
+        if not Path(name).is_file():
+            sys.exit(f'error: there is no file {name}; give a config file and a checkpoint')
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope('pedsearch')
