@@ -99,6 +99,6 @@ def test_mistakes_are_named(extracted, tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit):
         run(folder, '--out', tmp_path / 'x.csv')
     assert 'error: --out must be a .npz file, got' in capsys.readouterr().err
-    with pytest.raises(FileNotFoundError, match='none.pth does not exist'):
+    with pytest.raises(SystemExit, match='error: there is no file .*none.pth; give a config file and a checkpoint'):
         run(folder, tmp_path / 'none.pth', '--out', tmp_path / 'x.npz')
     assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ class PendingUpdate:
     With gradient accumulation several batches gather; they are written in their order.
 
     Example:
+        >>> import torch
         >>> pending = PendingUpdate()
         >>> pending.add(torch.ones(2, 3), torch.tensor([0, 1]))
         >>> [tuple(rows.shape) for rows in pending.take()[0]]
