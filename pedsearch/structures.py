@@ -20,8 +20,9 @@ class SearchDataSample(DetDataSample):
     Fields (all boxes absolute pixels, xyxy):
 
     * ``gt_instances``: ``bboxes`` (n, 4), ``labels`` (n,), ``pids`` (n,) int64 with :data:`UNLABELED`. In training the
-      boxes are in the network's input image, at test time in the original image. In training its metainfo carries
-      ``seed``, the number that everything random about this sample is drawn from.
+      boxes are in the network's input image, at test time in the original image. In the train split also ``slots``
+      (n,) int64, the rows of the boxes in a memory of all boxes. In training its metainfo carries ``seed``, the number
+      that everything random about this sample is drawn from.
     * ``query_instances`` (test only): ``bboxes`` (q, 4) in the original image, ``query_ids`` (q,) int64. After
       ``predict`` also ``embeds`` (q, D) and ``context_embeds``, a list of q tensors (k, D): the other people of the
       image in the order of detection confidence.

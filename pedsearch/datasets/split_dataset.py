@@ -1,12 +1,13 @@
 """What scene and crop datasets share: a folder and its split, strict files, samples that carry their seed."""
 
+import copy
 import logging
 import os
 import os.path as osp
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from mmengine.dataset import BaseDataset, Compose
+from mmengine.dataset import BaseDataset, Compose, force_full_init
 from mmengine.logging import print_log
 
 from pedsearch.registry import TRANSFORMS
@@ -59,6 +60,17 @@ class SplitDataset(BaseDataset):
     def prepare_data(self, idx: int) -> dict:
         """Run the pipeline; everything random in it is drawn from ``idx.seed`` where the sampler gave one."""
         return run_pipeline(self.pipeline, self.get_data_info(int(idx)), getattr(idx, 'seed', None))
+
+    @force_full_init
+    def with_pipeline(self, pipeline: Sequence[dict | Callable]) -> 'SplitDataset':
+        """The same samples, shared and not copied, behind another pipeline.
+
+        Args:
+            pipeline (Sequence): Transforms.
+        """
+        view = copy.copy(self)
+        view.pipeline = Compose(build_steps(pipeline))
+        return view
 
     def warn(self, text: str) -> None:
         """Log one line about the release."""

@@ -21,8 +21,12 @@ from pedsearch.clustering import (
 from pedsearch.clustering.labels import number_by_first_member
 from pedsearch.registry import TASK_UTILS
 
+from ..plain_reciprocal import jaccard
+from .test_dbscan import reference as plain_dbscan
 from .test_infomap import FakeInfomap, on_circle
 from .test_kmeans import groups
+from .test_reliability import plain_reliable
+from .test_scene_constraint import plain_split
 
 
 def overlapping_groups():
@@ -170,3 +174,84 @@ def test_the_threshold_of_the_first_clustering_stays_and_is_stored():
 def test_bad_settings_of_reliable_clusters(settings, message):
     with pytest.raises(ValueError, match=message):
         ReliableDBSCANCluster(**settings)
+
+
+def plain_reliable_clusters(feats, scene_ids, threshold, radii, min_samples, k1, k2):
+    """All steps by loops, sets and dense matrices; returns labels in the order of first members, and the threshold."""
+    dense = 1 - jaccard(feats, k1, k2)
+    labelings = []
+    for eps in radii:
+        labels = plain_dbscan(dense, eps, min_samples)
+        singles = iter(range(max(labels, default=-1) + 1, 2 * len(labels) + 1))
+        labels = [label if label >= 0 else next(singles) for label in labels]
+        labelings.append(labels if scene_ids is None else plain_split(labels, feats, scene_ids))
+    tight, normal, loose = labelings
+    labels, threshold = plain_reliable(normal, tight, loose, threshold)
+    numbers = {}
+    return [numbers.setdefault(label, len(numbers)) for label in labels], threshold
+
+
+@pytest.mark.parametrize('seed', range(4))
+@pytest.mark.parametrize('min_samples', [2, 4])
+def test_reliable_clusters_of_scenes_by_plain_code(seed, min_samples):
+    """Two clusterings of one run; the second keeps the threshold of the first."""
+    rng = np.random.default_rng(seed)
+    scene_ids = rng.integers(0, 20, 84)
+    clusterer = ReliableDBSCANCluster(eps=.5, gap=.1, min_samples=min_samples, k1=12, k2=3)
+    settings, threshold = dict(radii=(.4, .5, .6), min_samples=min_samples, k1=12, k2=3), None
+    for drift in (0, .3):
+        feats = overlapping_groups() + drift * rng.standard_normal((84, 8))
+        expected, threshold = plain_reliable_clusters(feats, scene_ids.tolist(), threshold, **settings)
+        labels = clusterer(torch.from_numpy(feats), scene_ids)
+        assert labels.dtype == np.int64
+        assert labels.tolist() == expected
+        assert clusterer.threshold == pytest.approx(threshold)
+        pairs = list(zip(labels.tolist(), scene_ids.tolist()))
+        assert len(pairs) == len(set(pairs)), 'no image has two boxes of one label'
+        assert sorted(set(labels.tolist())) == list(range(labels.max() + 1))
+        assert labels.max() + 1 < 84, 'some boxes are together'
+    free, _ = plain_reliable_clusters(feats, None, threshold, **settings)
+    assert clusterer(feats).tolist() == free != expected, 'without scenes nothing is split'
+    alone = ReliableDBSCANCluster(eps=.5, gap=.1, min_samples=min_samples, k1=12, k2=3, split_scenes=False)
+    alone.load_state_dict(clusterer.state_dict())
+    assert alone(feats, scene_ids).tolist() == free
+
+
+@pytest.mark.parametrize('settings', [
+    {'type': 'DBSCANCluster', 'eps': .5, 'k1': 12, 'k2': 3},
+    {'type': 'DBSCANCluster', 'eps': 'adaptive', 'eps_ratio': .05},
+    {'type': 'KMeansCluster', 'num_clusters': 12, 'backend': 'sklearn'},
+    {'type': 'InfoMapCluster', 'k': 4, 'min_sim': .8, 'min_size': 2},
+])
+def test_every_clusterer_takes_scenes(settings, monkeypatch):
+    module = ModuleType('infomap')
+    module.Infomap = lambda args: FakeInfomap(args, returns_result=True)
+    monkeypatch.setitem(sys.modules, 'infomap', module)
+    feats, clusterer = overlapping_groups(), TASK_UTILS.build(settings)
+    scene_ids = np.random.default_rng(1).integers(0, 20, len(feats))
+    labels = clusterer(feats)
+    split = clusterer(feats, scene_ids)
+    assert split.tolist() == plain_split(labels.tolist(), feats, scene_ids.tolist()) != labels.tolist()
+    assert clusterer(feats, scene_ids=torch.arange(len(feats))).tolist() == labels.tolist(), 'one box an image'
+
+
+def test_six_boxes_of_three_scenes():  # dicl.md O-5, O-6 and O-7 in a row
+    feats = on_circle(0, 10, 25, 90, 100, 180)
+    clusterer = DBSCANCluster(eps=.5, min_samples=2, k1=3, k2=2)
+    assert clusterer(feats).tolist() == [0, 0, 0, 1, 1, -1]
+    # of 0, 10 and 25 degrees, 10 is next to the centre; of two boxes that are the whole cluster the first stays
+    assert clusterer(feats, ['a', 'a', 'b', 'b', 'b', 'b']).tolist() == [2, 0, 0, 1, 3, -1]
+
+
+def test_boxes_without_features_are_clustered_too():
+    """A slot that nothing was written to is a zero row."""
+    feats = overlapping_groups()
+    feats[[3, 50]] = 0
+    labels = ReliableDBSCANCluster(k1=12, k2=3)(feats, np.arange(84) // 3)
+    assert labels.shape == (84, )
+    assert sorted(set(labels.tolist())) == list(range(labels.max() + 1))
+
+
+def test_scenes_of_another_number():
+    with pytest.raises(ValueError, match=r'image_ids must have shape \(84,\), one id a label, got \(80,\)'):
+        ReliableDBSCANCluster(k1=12, k2=3)(overlapping_groups(), np.zeros(80, int))

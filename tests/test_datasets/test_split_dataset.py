@@ -53,3 +53,15 @@ def test_names(split, tmp_path):
         split.check_images(['1.jpg'], str(tmp_path / 'gone'))
     split.check_files = False
     split.check_images(['2.jpg'], str(tmp_path / 'gone'))
+
+
+def test_another_pipeline_for_the_same_samples(tmp_path):
+    class Numbers(EmptySplit):
+
+        def load_data_list(self) -> list[dict]:
+            return [dict(img_path='a', number=number) for number in range(3)]
+
+    dataset = Numbers(str(tmp_path), pipeline=[lambda info: info['number']], lazy_init=True)
+    view = dataset.with_pipeline([lambda info: -info['number']])
+    assert [list(dataset), list(view)] == [[0, 1, 2], [0, -1, -2]]
+    assert view.data_bytes is dataset.data_bytes

@@ -3,19 +3,18 @@
 Shape legend: N images of the split.
 """
 
-import copy
 import os.path as osp
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from mmengine.dataset import Compose, force_full_init
+from mmengine.dataset import force_full_init
 from torch import Tensor
 
 from pedsearch.structures import UNLABELED
 
-from ..split_dataset import SplitDataset, build_steps
+from ..split_dataset import SplitDataset
 
 
 @dataclass
@@ -167,17 +166,6 @@ class ReIDDataset(SplitDataset):
         if labels.min() < UNLABELED:
             raise ValueError(f'labels must be {UNLABELED} (left out) or from 0, got {int(labels.min())}')
         self._labels.copy_(labels)
-
-    @force_full_init
-    def with_pipeline(self, pipeline: Sequence[dict | Callable]) -> 'ReIDDataset':
-        """The same samples and labels, shared and not copied, behind another pipeline.
-
-        Args:
-            pipeline (Sequence): Transforms.
-        """
-        view = copy.copy(self)
-        view.pipeline = Compose(build_steps(pipeline))
-        return view
 
     def _sample(self, crop: Crop) -> dict:
         return dict(img_path=osp.join(self.data_root, crop.path), pid=crop.pid, camid=crop.camid)

@@ -1,12 +1,13 @@
 """What all person search datasets share: scenes in, samples and search protocols out.
 
-Shape legend: n boxes of one image, m boxes of one person in one image.
+Shape legend: n boxes of one image, m boxes of one person in one image, M images, N slots of the split.
 """
 
 import os.path as osp
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from mmengine.dataset import force_full_init
@@ -101,6 +102,10 @@ class SearchDataset(SplitDataset):
     gallery (g,) int32 or None = all images but the query's own)``; the first is the primary one. ``img_id`` counts
     the images of the split from 0. ``query_id`` names a query box: the same box has the same id in every protocol.
 
+    In the train split every box that is not ignored has a slot 0 ... ``num_slots - 1``, its row in a memory of boxes:
+    image after image, box after box of the samples as they are, so after ``filter_cfg`` and ``indices``. Samples carry
+    ``first_slot``, the slot of their first such box.
+
     Args:
         *args: See :class:`~pedsearch.datasets.split_dataset.SplitDataset`.
         data_prefix (dict | None): ``img_path``: folder of the images below ``data_root``; None: as released.
@@ -141,6 +146,30 @@ class SearchDataset(SplitDataset):
             self._set_protocols(self.load_protocols(scenes), data_list)
         return data_list
 
+    def full_init(self) -> None:
+        """Load everything, then number the boxes."""
+        if not self._fully_initialized:
+            super().full_init()
+            self._number_boxes()
+
+    def get_data_info(self, idx: int) -> dict:
+        """One sample; in training with its ``first_slot``."""
+        info = super().get_data_info(idx)
+        if self.split == 'train':
+            info['first_slot'] = int(self._first_slots[idx])
+        return info
+
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """As in mmengine; the boxes are numbered anew."""
+        super().get_subset_(indices)
+        self._number_boxes()
+
+    def get_subset(self, indices: Sequence[int] | int) -> 'SearchDataset':
+        """As in mmengine; the boxes are numbered anew."""
+        subset = super().get_subset(indices)
+        subset._number_boxes()
+        return subset
+
     def filter_data(self) -> list[dict]:
         """Drop images without people where asked to, and cut test protocols down to ``indices``."""
         if self.split == 'train':
@@ -172,6 +201,25 @@ class SearchDataset(SplitDataset):
         """Boxes of the split, labelled or not. Not changed by ``indices``."""
         return self._num_boxes
 
+    @property
+    def num_slots(self) -> int:
+        """N, boxes of the train split that are not ignored; those of the present samples."""
+        return len(self.pids)
+
+    @property
+    @force_full_init
+    def pids(self) -> np.ndarray:
+        """(N,) int64 identity of each slot of the train split, -1 unknown."""
+        self._require_train('pids')
+        return self._pids
+
+    @property
+    @force_full_init
+    def scene_ids(self) -> np.ndarray:
+        """(N,) int64 image of each slot of the train split, as the index of its sample."""
+        self._require_train('scene_ids')
+        return self._scene_ids
+
     def warn_dropped(self, num: int) -> None:
         """Say once how many annotated boxes could not be used."""
         if num:
@@ -195,6 +243,21 @@ class SearchDataset(SplitDataset):
         if self.split == 'test':
             sample['queries'] = []
         return sample
+
+    def _number_boxes(self) -> None:
+        """Give slots to the boxes of the present samples."""
+        if self.split != 'train':
+            return
+        people = [[instance['pid'] for instance in super(SearchDataset, self).get_data_info(index)['instances']
+                   if not instance['ignore_flag']] for index in range(len(self))]
+        counts = np.array([len(pids) for pids in people], dtype=np.int64)  # (M,)
+        self._first_slots = counts.cumsum() - counts
+        self._scene_ids = np.repeat(np.arange(len(counts)), counts)
+        self._pids = np.array(list(chain.from_iterable(people)), dtype=np.int64)
+
+    def _require_train(self, name: str) -> None:
+        if self.split != 'train':
+            raise ValueError(f"{name} belongs to the train split, got split={self.split!r}; pass split='train'")
 
     def _set_protocols(self, protocols: Mapping[str, list[dict]], data_list: Sequence[dict]) -> None:
         """Publish the protocols, number their query boxes and hang each on the sample of its image."""

@@ -13,16 +13,16 @@ from mmengine.structures import InstanceData
 from pedsearch.registry import TRANSFORMS
 from pedsearch.structures import ReIDDataSample, SearchDataSample
 
-_FIELDS = {'gt_bboxes': 'bboxes', 'gt_bboxes_labels': 'labels', 'gt_pids': 'pids'}
+_FIELDS = {'gt_bboxes': 'bboxes', 'gt_bboxes_labels': 'labels', 'gt_pids': 'pids', 'gt_slots': 'slots'}
 
 
 @TRANSFORMS.register_module()
 class PackSearchInputs(BaseTransform):
     """Return ``dict(inputs=(3, H, W) uint8 tensor, data_samples=SearchDataSample)``.
 
-    As mmdet's ``PackDetInputs``, and besides: ``gt_instances.pids``, ``query_instances`` (test split), and the
-    sample's ``seed`` in the metainfo of ``gt_instances``. Boxes are plain (n, 4) tensors. Boxes with a raised ignore
-    flag go to ``ignored_instances``.
+    As mmdet's ``PackDetInputs``, and besides: ``gt_instances.pids`` and, in the train split, ``slots``;
+    ``query_instances`` (test split), and the sample's ``seed`` in the metainfo of ``gt_instances``. Boxes are plain
+    (n, 4) tensors. Boxes with a raised ignore flag go to ``ignored_instances``.
 
     Args:
         meta_keys (Sequence[str]): Entries of the sample that become metainfo, those it lacks are skipped.
@@ -51,13 +51,14 @@ class PackSearchInputs(BaseTransform):
     @staticmethod
     def _pack_instances(results: dict) -> tuple[InstanceData, InstanceData]:
         ignored = torch.from_numpy(np.asarray(results['gt_ignore_flags'], dtype=bool))
-        lengths = {key: len(results[key]) for key in (*_FIELDS, 'gt_ignore_flags')}
+        fields = {key: name for key, name in _FIELDS.items() if key != 'gt_slots' or key in results}
+        lengths = {key: len(results[key]) for key in (*fields, 'gt_ignore_flags')}
         if len(set(lengths.values())) > 1:
             raise ValueError(f'every box needs its label and pid, got lengths {lengths}; a transform removed boxes '
                              'without their gt_pids, use Resize and RandomFlip only')
         tensors = {
             name: torch.as_tensor(getattr(results[key], 'tensor', results[key]))  # mmdet boxes hold a tensor
-            for key, name in _FIELDS.items()
+            for key, name in fields.items()
         }
         kept = InstanceData(**{name: tensor[~ignored] for name, tensor in tensors.items()})
         if 'seed' in results:

@@ -12,6 +12,7 @@ from mmengine.fileio import get
 
 from pedsearch.registry import TRANSFORMS
 
+NO_SLOT = -1
 _JPEG, _PNG, _PNG_END = b'\xff\xd8', b'\x89PNG\r\n\x1a\n', b'IEND\xaeB`\x82'
 
 
@@ -91,9 +92,10 @@ class LoadSearchAnnotations(BaseTransform):
     """Turn ``instances`` and ``queries`` of a sample into arrays.
 
     Sets ``gt_bboxes`` (mmdet ``HorizontalBoxes``, n × 4), ``gt_bboxes_labels`` (n,) int64, ``gt_ignore_flags`` (n,)
-    bool, ``gt_pids`` (n,) int64, and where the sample has ``queries`` (test split): ``query_bboxes`` (q, 4) float32,
-    ``query_ids`` (q,) int64. In training it stands before the geometric transforms, which move the boxes; in testing
-    behind them, so that all boxes stay in the pixels of the original image.
+    bool, ``gt_pids`` (n,) int64; where the sample has ``first_slot`` (train split): ``gt_slots`` (n,) int64, -1 for
+    ignored boxes; where it has ``queries`` (test split): ``query_bboxes`` (q, 4) float32, ``query_ids`` (q,) int64. In
+    training it stands before the geometric transforms, which move the boxes; in testing and in extraction behind them,
+    so that all boxes stay in the pixels of the original image.
     """
 
     def transform(self, results: dict) -> dict:
@@ -103,6 +105,9 @@ class LoadSearchAnnotations(BaseTransform):
         results['gt_bboxes_labels'] = np.array([instance['bbox_label'] for instance in instances], dtype=np.int64)
         results['gt_ignore_flags'] = np.array([instance['ignore_flag'] for instance in instances], dtype=bool)
         results['gt_pids'] = np.array([instance['pid'] for instance in instances], dtype=np.int64)
+        if 'first_slot' in results:
+            kept = ~results['gt_ignore_flags']
+            results['gt_slots'] = np.where(kept, results['first_slot'] + kept.cumsum() - 1, NO_SLOT)
         if 'queries' in results:
             queries = results['queries']
             results['query_bboxes'] = np.array([q['bbox'] for q in queries], dtype=np.float32).reshape(-1, 4)

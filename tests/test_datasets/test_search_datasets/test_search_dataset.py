@@ -1,3 +1,5 @@
+import gzip
+import json
 import os
 import pickle
 from pathlib import Path
@@ -15,6 +17,7 @@ from pedsearch.datasets.search_datasets.search_dataset import (
 )
 from pedsearch.datasets.seeding import SeededIndex
 from pedsearch.structures import UNLABELED
+from tests.scene_files import write_block_scenes
 
 
 def random_scenes(seed: int = 0) -> list[Scene]:
@@ -145,3 +148,105 @@ def test_metainfo_is_cheap_and_complete(prw_root):
 def test_lazy_dataset_fills_itself(prw_root):
     dataset = PRWDataset(prw_root, 'test', lazy_init=True)
     assert (dataset.num_boxes, dataset.num_ids, len(dataset.protocols['all'])) == (7, 2, 2)
+
+
+def plain_slots(dataset) -> list[tuple[int, int]]:
+    """(place of the image, pid) of each box of a training set that is not ignored, from its samples alone."""
+    slots = []
+    for place in range(len(dataset)):
+        info = dataset.get_data_info(place)
+        assert info['first_slot'] == len(slots)
+        for instance in info['instances']:
+            if not instance['ignore_flag']:
+                slots.append((place, instance['pid']))
+    return slots
+
+
+@pytest.fixture
+def block_root(tmp_path) -> Path:
+    """Eleven images, every fourth without people; every fifth box is to be ignored."""
+    root = write_block_scenes(tmp_path / 'blocks', num_train=11)
+    path = root / 'annotations/train.json'
+    content = json.loads(path.read_text())
+    for index, annotation in enumerate(content['annotations']):
+        annotation['iscrowd'] = int(index % 5 == 2)
+    path.write_text(json.dumps(content))
+    return root
+
+
+@pytest.mark.parametrize('kwargs', [{}, dict(filter_cfg=dict(filter_empty_gt=True)), dict(indices=[9, 2, 4, 3]),
+                                    dict(filter_cfg=dict(filter_empty_gt=True), indices=5, serialize_data=False),
+                                    dict(lazy_init=True)])
+def test_slots_count_the_boxes_of_the_samples(block_root, kwargs):
+    dataset = SearchSceneDataset(block_root, **kwargs)
+    if kwargs.get('lazy_init'):
+        assert dataset.num_slots == 12
+    expected = plain_slots(dataset)
+    assert dataset.num_slots == len(expected) > 0
+    assert list(zip(dataset.scene_ids.tolist(), dataset.pids.tolist())) == expected
+    assert dataset.scene_ids.dtype == dataset.pids.dtype == np.int64
+    assert dataset.get_data_info(-1)['first_slot'] == dataset.get_data_info(len(dataset) - 1)['first_slot']
+
+
+def test_slots_of_subsets(block_root):
+    dataset = SearchSceneDataset(block_root)
+    before = dataset.scene_ids.tolist()
+    subset = dataset.get_subset([7, 0, 3])
+    assert list(zip(subset.scene_ids.tolist(), subset.pids.tolist())) == plain_slots(subset)
+    assert subset.num_slots == before.count(7) + before.count(3)
+    assert dataset.scene_ids.tolist() == before
+    dataset.get_subset_(4)
+    assert dataset.scene_ids.tolist() == [place for place in before if place < 4]
+
+
+def test_without_boxes_there_are_no_slots(block_root):
+    dataset = SearchSceneDataset(block_root, indices=[0, 4])
+    assert (dataset.num_slots, dataset.pids.shape, dataset.scene_ids.dtype) == (0, (0, ), np.int64)
+    assert dataset.get_data_info(1)['first_slot'] == 0
+
+
+def test_slots_of_the_public_sets(cuhk_root, prw_root):
+    for dataset, scenes in ((CUHKSYSUDataset(cuhk_root), [0, 0, 1, 1]), (PRWDataset(prw_root), [0, 0, 1, 1])):
+        assert dataset.scene_ids.tolist() == scenes
+        assert list(zip(dataset.scene_ids.tolist(), dataset.pids.tolist())) == plain_slots(dataset)
+        assert (dataset.pids == UNLABELED).sum() == 1
+
+
+def test_slots_belong_to_training(prw_root):
+    dataset = PRWDataset(prw_root, 'test')
+    assert 'first_slot' not in dataset.get_data_info(0)
+    for name, column in (('pids', 'pids'), ('scene_ids', 'scene_ids'), ('num_slots', 'pids')):
+        with pytest.raises(ValueError, match=f"{column} belongs to the train split, got split='test'; pass split='train'"):
+            getattr(dataset, name)
+
+
+TEST_PIPELINE = [dict(type='LoadImage'), dict(type='mmdet.Resize', scale=(256, 192), keep_ratio=True),
+                 dict(type='LoadSearchAnnotations'), dict(type='PackSearchInputs')]
+
+
+def test_extraction_sees_the_boxes_of_the_original_images(block_root):
+    """The pipeline of testing on training images: slots 0, 1, ... in reading order, the ignored boxes apart."""
+    dataset = SearchSceneDataset(block_root, pipeline=[lambda info: info])
+    view = dataset.with_pipeline(TEST_PIPELINE)
+    samples = [view[index]['data_samples'] for index in range(len(view))]
+    assert [slot for sample in samples for slot in sample.gt_instances.slots.tolist()] == list(range(dataset.num_slots))
+    annotated = [[instance['bbox'] for instance in dataset[index]['instances'] if not instance['ignore_flag']]
+                 for index in range(len(dataset))]
+    assert [sample.gt_instances.bboxes.tolist() for sample in samples] == annotated
+    assert all(sample.scale_factor == (2, 2) for sample in samples)
+    assert not any('query_instances' in sample for sample in samples)
+    assert sum(len(sample.ignored_instances) for sample in samples) == 15 - dataset.num_slots
+    assert 'instances' in dataset[0], 'the dataset itself keeps its pipeline'
+
+
+def test_slots_of_prw(real_data, tmp_path):
+    """As many slots as the training frames have boxes, those of a frame in a row."""
+    (tmp_path / 'annotations').mkdir()
+    with gzip.open(real_data / 'prw_mini/train_pid_full.json.gz') as file:
+        (tmp_path / 'annotations/train.json').write_bytes(file.read())
+    dataset = SearchSceneDataset(tmp_path, check_files=False)
+    assert (len(dataset), dataset.num_slots, int((dataset.pids >= 0).sum())) == (5704, 18048, 14907)
+    assert np.bincount(dataset.scene_ids).max() == 14
+    pairs = np.stack([dataset.scene_ids, dataset.pids])[:, dataset.pids >= 0]
+    _, counts = np.unique(pairs, axis=1, return_counts=True)
+    assert len(np.unique(np.unique(pairs, axis=1)[0, counts > 1])) == 10  # frames with one identity twice

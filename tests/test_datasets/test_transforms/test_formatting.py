@@ -24,6 +24,7 @@ def test_training_boxes_follow_the_picture(own_root):
     # (3, 3, 13, 23) doubled and mirrored at width 128
     assert sample.gt_instances.bboxes[0].tolist() == [128 - 26, 6, 128 - 6, 46]
     assert sample.gt_instances.pids.tolist() == [1, 0]
+    assert sample.gt_instances.slots.tolist() == [2, 3]
     assert sample.gt_instances.labels.tolist() == [0, 0]
     assert (sample.img_id, sample.camid, sample.ori_shape, sample.img_shape) == (1, 1, (48, 64), (96, 128))
     assert sample.scale_factor == (2, 2)
@@ -55,13 +56,17 @@ def test_ignored_boxes_stand_apart():
         gt_bboxes=np.arange(8, dtype=np.float32).reshape(2, 4),
         gt_bboxes_labels=np.zeros(2, np.int64),
         gt_pids=np.array([5, -1]),
+        gt_slots=np.array([7, -1]),
         gt_ignore_flags=np.array([False, True]),
         seed=9)
     sample = PackSearchInputs()(results)['data_samples']
+    assert sample.gt_instances.slots.tolist() == [7]
     assert sample.gt_instances.pids.tolist() == [5]
     assert sample.ignored_instances.pids.tolist() == [-1]
     assert sample.gt_instances.seed == 9
     assert sample.ignored_instances.bboxes.tolist() == [[4, 5, 6, 7]]
+    del results['gt_slots']
+    assert 'slots' not in PackSearchInputs()(results)['data_samples'].gt_instances
 
 
 def test_transform_that_loses_identities(own_root):

@@ -125,6 +125,15 @@ def test_annotations(num):
     assert 'query_ids' not in LoadSearchAnnotations().transform(dict(instances=instances))
 
 
+@pytest.mark.parametrize(('flags', 'slots'), [([], []), ([0, 0], [5, 6]), ([1, 0, 1, 0], [-1, 5, -1, 6]), ([1], [-1])])
+def test_slots_pass_over_ignored_boxes(flags, slots):
+    instances = [dict(bbox=[1, 2, 3, 4], bbox_label=0, ignore_flag=flag, pid=3) for flag in flags]
+    results = LoadSearchAnnotations().transform(dict(instances=instances, first_slot=5))
+    assert results['gt_slots'].tolist() == slots
+    assert results['gt_slots'].dtype == np.int64
+    assert 'gt_slots' not in LoadSearchAnnotations().transform(dict(instances=instances))
+
+
 @pytest.mark.parametrize('dataset', ['cuhk_sysu', 'prw'])
 @pytest.mark.parametrize(('size', 'resized'), [((1080, 1920), (844, 1500)), ((576, 720), (900, 1125))])
 def test_resize_of_the_configs(dataset, size, resized):  # search.md O-27
