@@ -1,6 +1,8 @@
 """Losses: pure functions and their registered shells."""
 
+from .branch_consistency import branch_consistency_loss, branch_similarity_loss
 from .center_loss import CenterLoss, center_loss
+from .context_quadruplet import ContextQuadrupletLoss, context_quadruplet_loss
 from .process_rows import gather_rows
 from .reduction import mean_across_processes
 from .smoothed_cross_entropy import SmoothedCrossEntropyLoss, smoothed_cross_entropy
@@ -13,7 +15,8 @@ from .triplet import (
 )
 
 __all__ = [
-    'BatchHardTripletLoss', 'CenterLoss', 'SmoothedCrossEntropyLoss', 'WeightedTripletLoss', 'batch_hard_triplet_loss',
-    'center_loss', 'euclidean_dist', 'gather_rows', 'mean_across_processes', 'smoothed_cross_entropy',
+    'BatchHardTripletLoss', 'CenterLoss', 'ContextQuadrupletLoss', 'SmoothedCrossEntropyLoss', 'WeightedTripletLoss',
+    'batch_hard_triplet_loss', 'branch_consistency_loss', 'branch_similarity_loss', 'center_loss',
+    'context_quadruplet_loss', 'euclidean_dist', 'gather_rows', 'mean_across_processes', 'smoothed_cross_entropy',
     'weighted_triplet_loss'
 ]

@@ -20,6 +20,9 @@ def mean_across_processes(total: Tensor, count: int | Tensor) -> Tensor:
 
     Source: own. Deviation: reference codes divide by the local count.
     """
-    count = torch.as_tensor(count, dtype=torch.float32, device=total.device).clone()
+    if isinstance(count, Tensor):
+        count = count.to(total.device, torch.float32, copy=True)
+    else:
+        count = torch.full((), count, dtype=torch.float32, device=total.device)  # a copy would wait for the device
     all_reduce(count, op='mean')
-    return total / torch.where(count > 0, count, 1.)
+    return total / (count + (count == 0))

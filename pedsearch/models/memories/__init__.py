@@ -1,8 +1,14 @@
 """Memories: buffers that losses compare with, each changed by one named method."""
 
+from .class_logits import class_logits
 from .cluster_memory import ClusterMemory, cluster_means
+from .hard_negatives import hard_negative_terms, hardest_negatives
 from .hybrid_memory import HybridMemory
+from .instance_memory import InstanceMemory
 from .oim_memory import OIMMemory
 from .pending_update import PendingUpdate
 
-__all__ = ['ClusterMemory', 'HybridMemory', 'OIMMemory', 'PendingUpdate', 'cluster_means']
+__all__ = [
+    'ClusterMemory', 'HybridMemory', 'InstanceMemory', 'OIMMemory', 'PendingUpdate', 'class_logits', 'cluster_means',
+    'hard_negative_terms', 'hardest_negatives'
+]

@@ -30,7 +30,7 @@ def check_rows(embed: Tensor, ids: Tensor, rows: Tensor, name: str, at_least: in
 
     Raises:
         TypeError: no tensors, or ids that are no integers.
-        ValueError: wrong shapes, or an id out of range.
+        ValueError: wrong shapes, no rows, or an id out of range (looked for on the CPU only).
     """
     if not isinstance(embed, Tensor) or not isinstance(ids, Tensor):
         raise TypeError(f'embed and {name} must be tensors, got {type(embed).__name__} and {type(ids).__name__}')
@@ -39,6 +39,10 @@ def check_rows(embed: Tensor, ids: Tensor, rows: Tensor, name: str, at_least: in
                          f'{tuple(ids.shape)}')
     if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
         raise TypeError(f'{name} must be integers, got {ids.dtype}')
+    if len(ids) and not len(rows):
+        raise ValueError(f'the memory has no rows yet, got {len(ids)} {name}; fill it with reset() or a checkpoint')
+    if ids.device.type != 'cpu':  # reading values would wait for the device, whose indexing checks them itself
+        return
     if len(ids) and not (ids.min() >= at_least and ids.max() < len(rows)):
         raise ValueError(f'{name} must lie in {at_least}...{len(rows) - 1}, got {int(ids.min())}...{int(ids.max())}; '
                          f'{remedy}')

@@ -31,11 +31,26 @@ def cluster_means(embeds: Tensor, labels: Tensor) -> Tensor:
         >>> cluster_means(torch.tensor([[1., 0.], [0., 1.], [1., 0.]]), torch.tensor([0, 0, -1]))
         tensor([[0.5000, 0.5000]])
     """
-    clustered = labels != UNLABELED
-    embeds, labels = embeds[clustered], labels[clustered]
     num = int(labels.max()) + 1 if len(labels) else 0
-    counts = labels.bincount(minlength=num).clamp(min=1)
-    return embeds.new_zeros(num, embeds.size(1)).index_add_(0, labels, embeds) / counts[:, None]
+    sums, sizes = cluster_sums(embeds, labels, num)
+    return sums / sizes.clamp(min=1)[:, None]
+
+
+def cluster_sums(embeds: Tensor, labels: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
+    """Sum and number of the embeddings of every cluster; nothing waits for the device.
+
+    Args:
+        embeds (Tensor): (N, D).
+        labels (Tensor): (N,) int64, -1 (in no cluster) or 0...C-1.
+        num_clusters (int): C.
+
+    Returns:
+        tuple[Tensor, Tensor]: sums (C, D) and sizes (C,), both of the type of ``embeds``.
+    """
+    places = labels + 1  # samples without cluster add to a row of their own, which is left out
+    sums = embeds.new_zeros(num_clusters + 1, embeds.size(1)).index_add_(0, places, embeds)
+    sizes = embeds.new_zeros(num_clusters + 1).index_add_(0, places, embeds.new_ones(len(places)))
+    return sums[1:], sizes[1:]
 
 
 def least_similar(sims: Tensor, labels: Tensor) -> Tensor:

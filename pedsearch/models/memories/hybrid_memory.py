@@ -11,7 +11,7 @@ from pedsearch.registry import MODELS
 
 from ..losses import mean_across_processes
 from .checks import check_memory_settings, check_rows
-from .cluster_memory import cluster_means
+from .class_logits import ClassCount, class_logits
 from .momentum_update import momentum_update
 from .process_gather import gather_in_rank_order
 from .resizable import ResizableBuffers
@@ -53,6 +53,7 @@ class HybridMemory(ResizableBuffers):
         self.momentum = momentum
         self.register_buffer('embeds', torch.zeros(0, embed_dims))
         self.register_buffer('labels', torch.zeros(0, dtype=torch.long))
+        self._count_classes = ClassCount()
 
     @torch.no_grad()
     def reset(self, embeds: Tensor, labels: Tensor | None = None) -> None:
@@ -105,8 +106,8 @@ class HybridMemory(ResizableBuffers):
         """
         self._check(embed, rows)
         with torch.autocast(embed.device.type, enabled=False):
-            logits = F.normalize(embed.float(), dim=1) @ cluster_means(self.embeds, self.labels).T / self.temperature
-            logits = logits.masked_fill(self.labels.bincount() == 0, -torch.inf)  # (B, K); a number without any row
+            logits = class_logits(F.normalize(embed.float(), dim=1), self.embeds, self.labels,
+                                  self._count_classes(self.labels), self.temperature)  # (B, K)
             total = F.cross_entropy(logits, self.labels[rows.long()], reduction='sum')
         return mean_across_processes(total, len(rows))
 
@@ -125,8 +126,7 @@ class HybridMemory(ResizableBuffers):
         """
         self._check(embed, rows)
         embed, rows = gather_in_rank_order(embed.detach().to(self.embeds), rows.long())
-        finite = embed.isfinite().all(dim=1)
-        momentum_update(self.embeds, F.normalize(embed[finite], dim=1), rows[finite], self.momentum)
+        momentum_update(self.embeds, F.normalize(embed, dim=1), rows, self.momentum)
 
     def _check(self, embed: Tensor, rows: Tensor) -> None:
         check_rows(embed, rows, self.embeds, 'rows', at_least=0, remedy='reset the memory with this training set')

@@ -33,8 +33,8 @@ def occurrence_rounds(ids: Tensor) -> Tensor:
 def momentum_update(rows: Tensor, embed: Tensor, ids: Tensor, momentum: float) -> None:
     """Write samples into the rows they belong to, in place: ``row = normalise(momentum * row + (1 - momentum) * x)``.
 
-    Samples of one row come one after another in their order, which matters. It takes as many vectorised steps as the
-    commonest id has samples.
+    Samples of one row come one after another in their order, which matters; samples that are not finite are left out.
+    It takes as many vectorised steps as the commonest id has samples.
 
     Args:
         rows (Tensor): (N, D), changed.
@@ -49,6 +49,9 @@ def momentum_update(rows: Tensor, embed: Tensor, ids: Tensor, momentum: float) -
         [[1.0, 0.0]]
     """
     rounds = occurrence_rounds(ids)
-    for turn in range(int(rounds.max()) + 1 if len(rounds) else 0):
-        now = rounds == turn
-        rows[ids[now]] = F.normalize(momentum * rows[ids[now]] + (1 - momentum) * embed[now], dim=1)
+    order = rounds.argsort(stable=True)
+    sizes = torch.zeros_like(rounds).index_add_(0, rounds, torch.ones_like(rounds)).tolist()
+    for now in order.split([size for size in sizes if size]):
+        old, new = rows[ids[now]], embed[now]
+        moved = F.normalize(momentum * old + (1 - momentum) * new, dim=1)
+        rows[ids[now]] = torch.where(new.isfinite().all(dim=1, keepdim=True), moved, old)

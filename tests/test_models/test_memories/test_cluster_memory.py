@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from pedsearch.models.memories import ClusterMemory
-from pedsearch.models.memories.cluster_memory import cluster_means, least_similar
+from pedsearch.models.memories.cluster_memory import cluster_means, cluster_sums, least_similar
 from tests.processes import run_on_processes
+from tests.test_models.host_traffic import host_traffic
 
 FEATS = torch.tensor([[4., 3.], [3., 4.], [5., 1.], [-1., 5.]])
 LABELS = torch.tensor([0, 0, 0, 1])
@@ -222,3 +223,17 @@ def test_bad_settings(kwargs, message):
 def test_bad_centroids(centroids, message):
     with pytest.raises(ValueError, match=message):
         ClusterMemory(2).reset(centroids)
+
+
+def test_sums_and_sizes_where_a_sample_and_a_number_have_no_cluster():
+    sums, sizes = cluster_sums(FEATS, torch.tensor([2, -1, 2, 0]), 4)
+    assert torch.equal(sums, torch.stack([FEATS[3], torch.zeros(2), FEATS[0] + FEATS[2], torch.zeros(2)]))
+    assert sizes.tolist() == [1, 0, 2, 0]
+
+
+def test_nothing_in_the_loss_waits_for_the_device():
+    memory, embed = small_memory().to('meta'), torch.zeros(2, 2, device='meta', requires_grad=True)
+    labels = torch.zeros(2, dtype=torch.long, device='meta')
+    with host_traffic() as counts:
+        memory.loss(embed, labels).backward()
+    assert not counts

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from pedsearch.models.memories import HybridMemory
 from tests.processes import run_on_processes
+from tests.test_models.host_traffic import host_traffic
 
 ROWS = torch.tensor([[1., 0.], [0., 1.], [.8, .6], [.6, .8], [-1., 0.], [0., -1.]])
 LABELS = torch.tensor([0, 1, 2, 2, 3, 4])
@@ -109,6 +110,15 @@ def test_two_processes_are_one():
     torch.testing.assert_close(torch.cat([part['grad'] for part in parts]) / 2, feats.grad)
     for part in parts:
         assert torch.equal(part['embeds'], memory.embeds)
+
+
+def test_nothing_in_the_loss_waits_for_the_device():
+    memory = small_memory().to('meta')
+    memory._count_classes._labels, memory._count_classes._version = memory.labels, memory.labels._version
+    embed = torch.zeros(2, 2, device='meta', requires_grad=True)
+    with host_traffic() as counts:
+        memory.loss(embed, torch.zeros(2, dtype=torch.long, device='meta')).backward()
+    assert not counts
 
 
 def test_state_survives_a_checkpoint_of_another_size():

@@ -22,3 +22,12 @@ def test_equals_a_loop_over_the_samples():
     torch.testing.assert_close(rows, expected)
     momentum_update(rows, embed[:0], ids[:0], .2)
     torch.testing.assert_close(rows, expected)
+
+
+def test_samples_that_are_not_finite_are_left_out():
+    rows, other = torch.eye(3), torch.eye(3)
+    embed, ids = F.normalize(torch.randn(5, 3), dim=1), torch.tensor([0, 1, 1, 0, 2])
+    embed[[0, 4], 1] = torch.tensor([float('nan'), float('inf')])
+    momentum_update(rows, embed, ids, .2)
+    momentum_update(other, embed[1:4], ids[1:4], .2)
+    assert torch.equal(rows, other)
