@@ -3,9 +3,12 @@
 Build the CPU kernels with ``python -m pedsearch.ops.build``, the CUDA kernels with ``--cuda``.
 """
 
+from .deform_roi_pool import deform_roi_pool
+from .multi_level_roi_align import multi_level_roi_align
 from .native import native_library, reference_kernels
 from .nearest_of_candidates import nearest_of_candidates
 from .pattern_sq_distances import pattern_sq_distances
+from .person_crops import person_crops
 from .positive_ranks import positive_ranks
 from .reciprocal_sets import reciprocal_sets
 from .smallest_of_symmetric import smallest_of_symmetric
@@ -13,6 +16,7 @@ from .sparse_product import sparse_product
 from .sparse_rows import SparseRows
 
 __all__ = [
-    'SparseRows', 'native_library', 'nearest_of_candidates', 'pattern_sq_distances', 'positive_ranks',
-    'reciprocal_sets', 'reference_kernels', 'smallest_of_symmetric', 'sparse_product'
+    'SparseRows', 'deform_roi_pool', 'multi_level_roi_align', 'native_library', 'nearest_of_candidates',
+    'pattern_sq_distances', 'person_crops', 'positive_ranks', 'reciprocal_sets', 'reference_kernels',
+    'smallest_of_symmetric', 'sparse_product'
 ]

@@ -5,8 +5,8 @@ Its file name carries a hash of the sources: a library built from other sources 
 without one, through the torch references beside each operator.
 
 Calling convention of a kernel: tensors as pointers to contiguous memory, integers as ``int64_t``, floats as
-``double``, then the number of threads (CPU, ``int64_t``) or the stream (CUDA, ``void*``); it returns 0, 1 for out of
-memory, or 2 for a failed CUDA call.
+``double``, tuples of either as pointers to memory of the host, then the number of threads (CPU, ``int64_t``) or the
+stream (CUDA, ``void*``); it returns 0, 1 for out of memory, or 2 for a failed CUDA call.
 """
 
 import ctypes
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,12 +41,12 @@ class NativeLibrary:
         _ = self.functions.sparse_product  # AttributeError from a library that lacks the kernels
         self.device_type = device_type
 
-    def call(self, name: str, *args: Tensor | int | float | None) -> None:
+    def call(self, name: str, *args: Tensor | int | float | tuple | None) -> None:
         """Run the kernel ``name`` on ``args``.
 
         Args:
             name: C name of the function.
-            args: contiguous tensors on the library's device (None for a null pointer), integers, floats.
+            args: contiguous tensors on the library's device (None for a null pointer), integers, floats, tuples.
 
         Raises:
             MemoryError, RuntimeError: if the kernel reports an error.
@@ -61,7 +62,7 @@ class NativeLibrary:
             error, message = _ERRORS[status]
             raise error(message)
 
-    def _convert(self, name: str, arg: Tensor | int | float | None) -> ctypes._SimpleCData:
+    def _convert(self, name: str, arg: Tensor | int | float | tuple | None) -> Any:
         if arg is None:
             return ctypes.c_void_p(None)
         if isinstance(arg, Tensor):
@@ -69,6 +70,9 @@ class NativeLibrary:
                 raise ValueError(f'{name} needs contiguous tensors on {self.device_type}, got strides {arg.stride()} '
                                  f'on {arg.device}')
             return ctypes.c_void_p(arg.data_ptr())
+        if isinstance(arg, tuple):
+            kind = ctypes.c_double if isinstance(arg[0], float) else ctypes.c_int64
+            return (kind * len(arg))(*arg)
         return ctypes.c_double(arg) if isinstance(arg, float) else ctypes.c_int64(arg)
 
 

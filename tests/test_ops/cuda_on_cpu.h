@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdio>
@@ -85,7 +86,37 @@ inline double __dmul_rn(double a, double b) { return a * b; }
 template <class T>
 T atomicAdd(T* place, T value) { return __atomic_fetch_add(place, value, __ATOMIC_RELAXED); }
 template <class T>
+T add_by_exchange(T* place, T value) {
+  T old, sum;
+  __atomic_load(place, &old, __ATOMIC_RELAXED);
+  do sum = old + value;
+  while (!__atomic_compare_exchange(place, &old, &sum, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+  return old;
+}
+inline float atomicAdd(float* place, float value) { return add_by_exchange(place, value); }
+inline double atomicAdd(double* place, double value) { return add_by_exchange(place, value); }
+template <class T>
 T atomicOr(T* place, T value) { return __atomic_fetch_or(place, value, __ATOMIC_RELAXED); }
+
+// Half types as their bits.
+struct __half {
+  uint16_t bits;
+};
+struct __nv_bfloat16 {
+  uint16_t bits;
+};
+inline float __bfloat162float(__nv_bfloat16 value) {
+  const uint32_t bits = uint32_t(value.bits) << 16;
+  float wide;
+  return std::memcpy(&wide, &bits, sizeof wide), wide;
+}
+inline float __half2float(__half value) {
+  const int exponent = value.bits >> 10 & 31, mantissa = value.bits & 1023;
+  const float size = exponent == 31 ? (mantissa ? NAN : INFINITY)
+                     : exponent     ? std::ldexp(float(1024 + mantissa), exponent - 25)
+                                    : std::ldexp(float(mantissa), -24);
+  return value.bits >> 15 ? -size : size;
+}
 
 inline cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t) {
   *data = cuda_on_cpu::out_of_memory ? nullptr : std::malloc(std::max<size_t>(bytes, 1));

@@ -1,13 +1,11 @@
 """The CUDA sources where there is no GPU: their kernels run by threads of the CPU, and the library compiled for real.
 
-``cuda_on_cpu.h`` stands in for CUDA. ``block_threads`` is how many threads a block has there.
+``cuda_on_cpu.h`` stands in for CUDA, see the fixture ``emulated_gpu``. ``block_threads`` is how many threads a block has
+there.
 """
 
 import ctypes
 import shutil
-import subprocess
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,40 +13,16 @@ import scipy.sparse
 import torch
 
 from pedsearch import ops
-from pedsearch.ops import SparseRows, native, reference_kernels
+from pedsearch.ops import SparseRows, reference_kernels
 from pedsearch.ops import build as build_module
-from pedsearch.ops.build import BuildError, build, find_compiler
-from pedsearch.ops.native import NativeLibrary, library_name, sources
+from pedsearch.ops.build import build
+from pedsearch.ops.native import library_name
 
 from .. import plain_reciprocal
 
-KERNELS = ('pattern_sq_distances', 'positive_ranks', 'reciprocal_sets', 'sparse_product')
-FLAGS = ['-x', 'c++', '-std=c++17', '-O1', '-shared', '-fPIC', '-pthread', '-ffp-contract=off', '-Wall', '-Wextra']
+KERNELS = ('pattern_sq_distances', 'person_crops', 'positive_ranks', 'reciprocal_sets', 'roi_pool', 'roi_pool_backward',
+           'sparse_product')
 BLOCK_THREADS = [8, 24]
-
-
-@pytest.fixture(scope='module')
-def emulated_gpu(tmp_path_factory):
-    """``with emulated_gpu(block_threads):`` operators on CPU tensors run the CUDA kernels."""
-    try:
-        compiler = find_compiler('CXX', ['c++', 'g++', 'clang++'])
-    except BuildError as error:
-        pytest.skip(f'needs a C++ compiler: {error}')
-    path = tmp_path_factory.mktemp('cuda_on_cpu') / 'kernels.so'
-    units = [unit for unit in sources('cuda') if unit.suffix == '.cu']
-    shim = Path(__file__).with_name('cuda_on_cpu.h')
-    done = subprocess.run([*compiler, *FLAGS, '-include', shim, *units, '-o', path], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, '')
-    library = NativeLibrary(path, 'cpu')  # the number of threads arrives as the stream, which nothing reads
-
-    @contextmanager
-    def emulated(block_threads, memory_fails=False):
-        library.functions.set_up_device(ctypes.c_int64(block_threads), ctypes.c_int64(memory_fails))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native, '_load', lambda device_type: library)
-            yield
-
-    return emulated
 
 
 def sparse(num_rows, num_cols, density, seed):

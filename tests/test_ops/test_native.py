@@ -1,3 +1,4 @@
+import ctypes
 import warnings
 
 import pytest
@@ -111,3 +112,11 @@ def test_errors_of_kernels(status, error, message, monkeypatch):
     monkeypatch.setattr(library, 'functions', Failing(status))
     with pytest.raises(error, match=message):
         library.call('any', torch.ones(1))
+
+
+@needs_kernels
+def test_tuples_are_passed_as_memory_of_the_host():
+    library = native_library(torch.device('cpu'))
+    assert list(library._convert('x', (3, -4))) == [3, -4]
+    assert list(library._convert('x', (.5, 2.))) == [.5, 2.]
+    assert library._convert('x', (.5, 2.))._type_ is ctypes.c_double

@@ -11,6 +11,8 @@ from pedsearch.functional import k_reciprocal_rerank, rank_metrics
 from pedsearch.functional.neighbours import nearest_neighbours, unit_rows
 from pedsearch.ops import SparseRows, native_library, reference_kernels
 
+from .. import plain_roi_pool
+
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 CPU, GPU = torch.device('cpu'), torch.device('cuda')
 
@@ -172,3 +174,89 @@ def test_rank_metrics():
         reference = rank_metrics(query.to(GPU), gallery.to(GPU), *pids, *camids)
     assert found == pytest.approx(expected, abs=1e-12)
     assert found == pytest.approx(reference, abs=1e-12)
+
+
+def boxes_of(num, height, width, generator):
+    return plain_roi_pool.random_rois(num, height, width, 2, generator).float()
+
+
+def with_gradients(run, leaves, grad):
+    out = run(*leaves)
+    return [out, *torch.autograd.grad(out, leaves, grad.to(out))]
+
+
+def compare_pools(run, leaves, shape, dtype):
+    """``leaves`` on the CPU: the maps first, in ``dtype``; the CPU reads half types as float32."""
+    grad = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+    on_device = [leaf.detach().to(GPU).requires_grad_() for leaf in leaves]
+    found = with_gradients(run, on_device, grad)
+    with reference_kernels():
+        reference = with_gradients(run, on_device, grad)
+    tolerance = {torch.float64: 1e-9, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 2e-1}[dtype]
+    for ours, others in zip(found, zip(with_gradients(run, leaves, grad), reference)):
+        assert ours.is_cuda
+        for other in others:
+            assert ours.dtype == other.dtype
+            torch.testing.assert_close(ours.cpu(), other.cpu(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(('channels', 'num'), [(1024, 20), (3, 200)])
+def test_deform_roi_pool(channels, num, dtype):
+    generator = torch.Generator().manual_seed(0)
+    rois = boxes_of(num, 864, 1504, generator)
+    feats = torch.randn(2, channels, 54, 94, generator=generator).to(dtype).requires_grad_()
+    offsets = torch.randn(len(rois), 2, 14, 6, generator=generator).to(dtype).requires_grad_()
+    shape = (len(rois), channels, 14, 6)
+    compare_pools(lambda x, o: ops.deform_roi_pool(x, rois.to(x.device), o, (14, 6), 1 / 16), [feats, offsets], shape,
+                  dtype)
+    compare_pools(lambda x: ops.deform_roi_pool(x, rois.to(x.device), None, (14, 6), 1 / 16), [feats], shape, dtype)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('aligned', [True, False])
+def test_multi_level_roi_align(aligned, dtype):
+    generator = torch.Generator().manual_seed(0)
+    rois = boxes_of(200, 800, 1216, generator)
+    feats = [torch.randn(2, 64, 800 // stride, 1216 // stride, generator=generator).to(dtype).requires_grad_()
+             for stride in (4, 8, 16, 32)]
+    compare_pools(lambda *maps: ops.multi_level_roi_align(maps, rois.to(maps[0].device), (7, 7), (4, 8, 16, 32),
+                                                          aligned=aligned), feats, (len(rois), 64, 7, 7), dtype)
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('num_patches', [0, 20, 300])
+def test_person_crops(num_patches, dtype):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (2, 3, 540, 960), generator=generator).to(dtype)
+    rois, stats = boxes_of(20, 540, 960, generator), (torch.tensor([104., 116, 124]), torch.tensor([57., 58, 59]))
+    corners = torch.randint(500, (num_patches, 2), generator=generator)
+    patches = torch.cat([torch.arange(num_patches)[:, None] % 2, corners, corners + 30], dim=1)
+    expected = ops.person_crops(images, rois, (224, 96), *stats, patches)
+    args = (images.to(GPU), rois.to(GPU), (224, 96), *(part.to(GPU) for part in stats), patches.to(GPU))
+    found = ops.person_crops(*args)
+    with reference_kernels():
+        reference = ops.person_crops(*args)
+    for other in (expected, reference):
+        assert found.dtype == other.dtype
+        tolerance = 2e-2 if dtype in (torch.float16, torch.bfloat16) else 1e-3
+        torch.testing.assert_close(found.cpu(), other.cpu(), rtol=tolerance, atol=tolerance)
+
+
+def test_operators_on_rois_wait_for_nothing():
+    feats, offsets = torch.randn(1, 64, 20, 30, device=GPU), torch.randn(5, 2, 14, 6, device=GPU, requires_grad=True)
+    rois = torch.tensor([[0., 10, 10, 100, 200]], device=GPU).repeat(5, 1)
+    images, patches = torch.rand(1, 3, 200, 300, device=GPU), torch.tensor([[0, 5, 5, 20, 20]], device=GPU)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        ops.deform_roi_pool(feats, rois, offsets, (14, 6), 1 / 16).sum().backward()
+        ops.multi_level_roi_align([feats, feats], rois, (7, 7), (16, 32))
+        ops.person_crops(images, rois, (28, 12), patches=patches)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+
+
+def test_an_image_that_does_not_exist_gives_nan():
+    rois = torch.tensor([[0., 0, 0, 4, 4], [7, 0, 0, 4, 4]], device=GPU)
+    pooled = ops.deform_roi_pool(torch.ones(1, 2, 6, 6, device=GPU), rois, None, (2, 2))
+    assert pooled.isnan().flatten(1).all(dim=1).tolist() == [False, True]
