@@ -16,8 +16,9 @@ class MemoryUpdateHook(Hook):
     So the gradient comes from the memory as it was before the step, and a forward pass alone changes nothing. Where
     gradients are accumulated over several iterations, so are the updates.
 
-    When: before training it compares the memory's size with the training set; after each training iteration that ends
-    with a step of the optimizer, before checkpoints are written, it updates.
+    When: before training it compares the memory's size with the training set, where it has a row for every box before
+    each epoch, since ``PseudoLabelHook`` fills such a memory then; after each training iteration that ends with a step
+    of the optimizer, before checkpoints are written, it updates.
     Touches: the memories' buffers.
     """
 
@@ -34,6 +35,14 @@ class MemoryUpdateHook(Hook):
             if num_ids is not None and classes is not None and classes != num_ids:
                 raise ValueError(f'the classifier has {classes} classes but the training set has {num_ids} identities; '
                                  f'set model.head.num_classes={num_ids}')
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        num_slots = getattr(runner.train_dataloader.dataset, 'num_slots', None)
+        for module in self._modules(runner):
+            feats = getattr(getattr(module, 'memory', None), 'feats', None)
+            if num_slots is not None and feats is not None and len(feats) != num_slots:
+                raise ValueError(f'the memory has {len(feats)} slots but the training set has {num_slots} boxes; fill '
+                                 'it with PseudoLabelHook')
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:

@@ -1,18 +1,22 @@
 """Labels the training set anew before every epoch: extract, cluster, relabel, reset.
 
-The unsupervised loop rests on three contracts:
+Two worlds share the loop. In re-identification an image is labelled, in person search a box; there the dataset gives
+every annotated box a slot. The loop rests on these contracts:
 
-* ``model.extract_feat(inputs, data_samples) -> (B, D)`` L2-normalised embeddings of preprocessed images;
-* ``clusterer(feats (N, D)) -> (N,) int64`` labels, 0...C-1, -1 for an outlier; where it has state,
-  ``state_dict()`` and ``load_state_dict()`` of plain values;
-* ``dataset.set_pseudo_labels(labels (N,))``; ``dataset.with_pipeline(pipeline)`` gives the same images for extraction,
-  ``dataset.pids`` (N,) their identities, -1 where unknown.
+* ``model.extract_feat(inputs, data_samples) -> (B, D)`` L2-normalised embeddings of preprocessed images; for boxes
+  ``model.extract_box_feats(inputs, data_samples) -> (R, D)``, a row for each of ``gt_instances``, image after image;
+* ``clusterer(feats (N, D)) -> (N,) int64`` labels, 0...C-1, -1 for an outlier; for boxes ``clusterer(feats,
+  scene_ids)``; where it has state, ``state_dict()`` and ``load_state_dict()`` of plain values;
+* ``dataset.with_pipeline(pipeline)`` gives the same images for extraction, ``dataset.pids`` (N,) their identities, -1
+  where unknown. For images ``dataset.set_pseudo_labels(labels (N,))``; for boxes ``dataset.num_slots`` N and
+  ``dataset.scene_ids`` (N,), the image of each; their labels live in the memory.
 
-The model's head has ``reset_memory(feats, labels)``. A head that keeps the features itself has ``init_memory(feats,
-source_labels)``, called once, and ``memory_feats()``, which from then on stands in for the extraction. With a source
-domain (``dataset.source``, ``dataset.target``) only the target's images are clustered.
+The model's ``head`` or ``roi_head`` has ``reset_memory(feats, labels)``. One that keeps the features itself has
+``memory_feats()``, which stands in for the extraction after ``init_memory(feats)`` was called once. With a source
+domain (``dataset.source``, ``dataset.target``) only the target's images are clustered, and it is called as
+``init_memory(feats, source_labels)``.
 
-Shape legend: N images that are clustered, C clusters, D embedding dimensions.
+Shape legend: N images or boxes that are clustered, R boxes of a batch, C clusters, D embedding dimensions.
 """
 
 import logging
@@ -27,8 +31,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
-from pedsearch.clustering import clustering_quality
+from pedsearch.clustering import clustering_quality, noise_to_singletons
+from pedsearch.clustering.labels import number_by_first_member
 from pedsearch.registry import HOOKS, TASK_UTILS
 
 from .feature_extraction import extract_features
@@ -41,33 +47,37 @@ class PseudoLabelHook(Hook):
     """Extract, cluster, relabel, reset.
 
     A clustering that finds fewer than two clusters cannot be trained on: the labels before it stay, with a warning, and
-    at the first clustering of a run it is an error.
+    at the first clustering of a run it is an error. In person search an outlier is a cluster of its own.
 
     When: before each training epoch, whose number is a multiple of ``interval``. A run resumed within an epoch goes on
     with the labels of the checkpoint.
-    Touches: the labels of the training set, the head's memory, ``pseudo_labels`` in checkpoints.
-    Logs: number of clusters of two and more, share of all other images, durations; where identities are known, ARI, NMI
-    and purity, also as scalars ``pseudo_labels/...`` per epoch.
+    Touches: the labels of the training images, the head's memory, ``pseudo_labels`` in checkpoints.
+    Logs: number of clusters of two and more, share of all other images or boxes, durations; where identities are known,
+    ARI, NMI and purity, also as scalars ``pseudo_labels/...`` per epoch.
 
     Args:
-        clusterer: built from TASK_UTILS, for example :class:`~pedsearch.clustering.DBSCANCluster`.
+        clusterer: built from TASK_UTILS, for example :class:`~pedsearch.clustering.DBSCANCluster`; None: the labels are
+            the identities, the upper bound of the method, and everyone without is a cluster of their own.
         pipeline: transforms of the extraction; None: those of the test data loader.
         batch_size: images per forward pass of the extraction.
         num_workers: worker processes of the extraction.
         interval: epochs between two clusterings.
+        refresh: extract anew at every clustering, also for a head that keeps the features itself. Its rows are up to
+            an epoch old; where the network changes much within one, they no longer fit together.
     """
 
     priority = 'ABOVE_NORMAL'
 
-    def __init__(self, clusterer: dict, pipeline: Sequence[dict] | None = None, batch_size: int = 64,
-                 num_workers: int = 0, interval: int = 1) -> None:
+    def __init__(self, clusterer: dict | None, pipeline: Sequence[dict] | None = None, batch_size: int = 64,
+                 num_workers: int = 0, interval: int = 1, refresh: bool = False) -> None:
         if interval < 1:
             raise ValueError(f'interval must be >= 1, got {interval}; it counts epochs')
-        self.clusterer = TASK_UTILS.build(clusterer)
+        self.clusterer = clusterer if clusterer is None else TASK_UTILS.build(clusterer)
         self.pipeline = pipeline
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.interval = interval
+        self.refresh = refresh
         self.labels: Tensor | None = None
         self.epoch = -1
         self._stored: dict | None = None
@@ -77,31 +87,33 @@ class PseudoLabelHook(Hook):
         if self._stored is None or runner.iter == 0:
             return
         self.labels, self.epoch = self._stored['labels'].cpu(), self._stored['epoch']
-        if self._stored['clusterer']:
+        if self._stored['clusterer'] and hasattr(self.clusterer, 'load_state_dict'):
             self.clusterer.load_state_dict(self._stored['clusterer'])
-        self._target(runner).set_pseudo_labels(self.labels.numpy())
+        self._relabel(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
         if runner.epoch == self.epoch or (self.labels is not None and runner.epoch % self.interval):
             return
-        head = self._head(runner)
+        name, head = self._head(runner)
         with self._progress(runner) as progress:
             started = time.perf_counter()
             feats = self._feats(runner, head, progress)
             extracted = time.perf_counter()
-            labels = self._cluster(feats, progress)
+            labels = self._cluster(runner, feats, progress)
             clustered = time.perf_counter()
         if int(labels.max()) < 1:
             labels = self._keep_labels(runner, labels)
         else:
             self._log(runner, labels, extracted - started, clustered - extracted)
         self.labels, self.epoch = labels, runner.epoch
-        self._target(runner).set_pseudo_labels(labels.numpy())
+        self._relabel(runner)
         device = next(head.buffers()).device
         head.reset_memory(feats.to(device), labels.to(device))
         for hook in runner.hooks:  # an averaged model copies buffers in place, which needs equal sizes
             if isinstance(hook, EMAHook):
-                hook.ema_model.module.head.load_state_dict(head.state_dict())
+                params = dict(head.named_parameters())
+                buffers = {key: value for key, value in head.state_dict().items() if key not in params}
+                getattr(hook.ema_model.module, name).load_state_dict(buffers, strict=False)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Store labels, their epoch and the clusterer's state."""
@@ -118,7 +130,7 @@ class PseudoLabelHook(Hook):
     def _feats(self, runner: Runner, head: nn.Module, progress: Progress | None) -> Tensor:
         """(N, D) on the CPU: from the head's memory where it keeps them, else from the images."""
         keeps_feats = hasattr(head, 'memory_feats')
-        if keeps_feats and self.labels is not None:
+        if keeps_feats and self.labels is not None and not self.refresh:
             return head.memory_feats().cpu()
         dataset = runner.train_dataloader.dataset
         pipeline = self.pipeline
@@ -127,22 +139,33 @@ class PseudoLabelHook(Hook):
                 raise ValueError('PseudoLabelHook needs its pipeline where the config has no test_dataloader, got '
                                  'none; give it the transforms of testing')
             pipeline = runner.cfg.test_dataloader.dataset.pipeline
+        boxes = _labels_boxes(dataset)
         feats = extract_features(runner.model, dataset.with_pipeline(pipeline), self.batch_size, self.num_workers,
-                                 progress)
+                                 progress, boxes)
+        if boxes and len(feats) != dataset.num_slots:
+            raise ValueError(f'the extraction must give the {dataset.num_slots} boxes of the training set, got '
+                             f'{len(feats)}; take a pipeline that removes no boxes')
         if not keeps_feats:
             return feats
         source = getattr(dataset, 'source', None)
-        source_labels = torch.from_numpy(np.array(source.labels if source is not None else [], dtype=np.int64))
         device = next(head.buffers()).device
-        head.init_memory(feats.to(device), source_labels.to(device))
+        known = [] if source is None else [torch.from_numpy(np.array(source.labels, dtype=np.int64)).to(device)]
+        head.init_memory(feats.to(device), *known)
         return head.memory_feats().cpu()
 
-    def _cluster(self, feats: Tensor, progress: Progress | None) -> Tensor:
+    def _cluster(self, runner: Runner, feats: Tensor, progress: Progress | None) -> Tensor:
         """(N,) int64 labels, those of the first process everywhere."""
+        dataset = self._target(runner)
         labels = torch.empty(len(feats), dtype=torch.long)
         if is_main_process():
             task = progress.add_task('clustering', total=1) if progress else None
-            labels = torch.from_numpy(np.asarray(self.clusterer(feats), dtype=np.int64))
+            if self.clusterer is None:
+                found = number_by_first_member(noise_to_singletons(dataset.pids))
+            elif _labels_boxes(dataset):
+                found = noise_to_singletons(self.clusterer(feats, dataset.scene_ids))
+            else:
+                found = self.clusterer(feats)
+            labels = torch.from_numpy(np.asarray(found, dtype=np.int64))
             if progress:
                 progress.advance(task)
         broadcast(labels)
@@ -150,7 +173,8 @@ class PseudoLabelHook(Hook):
 
     def _keep_labels(self, runner: Runner, labels: Tensor) -> Tensor:
         """The labels before, where clustering found nothing to tell apart."""
-        found = (f'expected two clusters or more of {len(labels)} images, got {int(labels.max()) + 1} and '
+        noun = 'boxes' if _labels_boxes(self._target(runner)) else 'images'
+        found = (f'expected two clusters or more of {len(labels)} {noun}, got {int(labels.max()) + 1} and '
                  f'{int((labels == OUTLIER).sum())} outliers')
         remedy = 'change eps or min_samples of the clusterer, or start from other weights'
         if self.labels is None:
@@ -161,12 +185,25 @@ class PseudoLabelHook(Hook):
 
     # -- around them --------------------------------------------------------------------------------------------------
 
-    def _head(self, runner: Runner) -> nn.Module:
+    def _head(self, runner: Runner) -> tuple[str, nn.Module]:
+        """The part of the model that holds the memory, and its name."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if not hasattr(getattr(model, 'head', None), 'reset_memory'):
-            raise TypeError(f'PseudoLabelHook needs a model whose head has reset_memory(), got '
-                            f'{type(model).__name__}; take ClusterContrastHead or SpCLHead, or drop the hook')
-        return model.head
+        for name in ('head', 'roi_head'):
+            if hasattr(getattr(model, name, None), 'reset_memory'):
+                return name, getattr(model, name)
+        raise TypeError(f'PseudoLabelHook needs a model whose head or roi_head has reset_memory(), got '
+                        f'{type(model).__name__}; take ClusterContrastHead, SpCLHead or a weakly supervised RoI head, '
+                        'or drop the hook')
+
+    def _relabel(self, runner: Runner) -> None:
+        """Hand the labels to the training set; those of boxes stand in the memory."""
+        dataset = self._target(runner)
+        if not _labels_boxes(dataset):
+            dataset.set_pseudo_labels(self.labels.numpy())
+        elif len(self.labels) != dataset.num_slots:
+            raise ValueError(f'the checkpoint has pseudo labels of {len(self.labels)} boxes but the training set has '
+                             f'{dataset.num_slots} slots; resume with the data set and the filter_cfg it was trained '
+                             'with')
 
     def _target(self, runner: Runner):  # noqa: ANN202 - any dataset with the contract above
         dataset = runner.train_dataloader.dataset
@@ -192,3 +229,8 @@ class PseudoLabelHook(Hook):
                            f'clustering {seconds_clustering:.1f} s')
         runner.visualizer.add_scalars({f'pseudo_labels/{name}': value for name, value in values.items()},
                                       step=runner.epoch)
+
+
+def _labels_boxes(dataset: Dataset) -> bool:
+    """Whether boxes of a scene are labelled, or images."""
+    return hasattr(dataset, 'num_slots')

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mmengine.model import BaseModel, MMDistributedDataParallel
-from mmengine.structures import BaseDataElement
+from mmengine.structures import BaseDataElement, InstanceData
 from rich.progress import Progress
 from torch import nn
 from torch.utils.data import Dataset
@@ -120,3 +120,79 @@ def test_mode_is_restored_after_a_failure() -> None:
 def test_nothing_to_do_is_refused(count: int, batch_size: int) -> None:
     with pytest.raises(ValueError, match=f'got batch_size {batch_size} and {count} images'):
         extract_features(Embedder(), Pictures(count), batch_size)
+
+
+class Scenes(Pictures):
+    """Noise with up to three boxes, or none; every third picture is empty."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        generator = torch.Generator().manual_seed(2)
+        self.bboxes = [torch.rand(index % 3, 4, generator=generator) for index in range(count)]
+
+    def __getitem__(self, index: int) -> dict:
+        item = super().__getitem__(index)
+        item['data_samples'].gt_instances = InstanceData(bboxes=self.bboxes[index])
+        return item
+
+
+class BoxEmbedder(Embedder):
+    """A box as its corners, a map of the picture's pixels, and both multiplied."""
+
+    def extract_box_feats(self, inputs: torch.Tensor, data_samples: list) -> torch.Tensor:
+        assert not self.training
+        self.batch_sizes.append(len(inputs))
+        means = inputs.flatten(1).mean(dim=1)
+        return torch.cat([torch.cat([sample.gt_instances.bboxes, mean * sample.gt_instances.bboxes], dim=1)
+                          for mean, sample in zip(means, data_samples)])
+
+    def extract_feat(self, inputs: torch.Tensor, data_samples: list) -> None:
+        raise AssertionError('features of boxes come from extract_box_feats')
+
+
+def plain_box_features(dataset: Scenes) -> torch.Tensor:
+    rows = []
+    for image, bboxes in zip(dataset.images, dataset.bboxes):
+        mean = ((image.flip(0).float() - torch.tensor([120., 110., 100.])[:, None, None])
+                / torch.tensor([60., 55., 50.])[:, None, None]).mean()
+        rows += [[*box, *(mean * box)] for box in bboxes]
+    return torch.tensor(rows)
+
+
+@pytest.mark.parametrize(('batch_size', 'num_workers'), [(64, 0), (1, 0), (3, 0), (4, 2)])
+def test_boxes_come_image_after_image(batch_size: int, num_workers: int) -> None:
+    model, dataset = BoxEmbedder().train(), Scenes(11)
+    with Progress(disable=True) as progress:
+        feats = extract_features(model, dataset, batch_size, num_workers, progress, boxes=True)
+    torch.testing.assert_close(feats, plain_box_features(dataset), rtol=1e-5, atol=1e-6)
+    assert model.training
+    task, = progress.tasks
+    assert task.finished
+    assert task.total == 11, 'progress counts images'
+    assert sum(model.batch_sizes) == (11 if batch_size > 1 else 7), 'batches without boxes are passed over'
+
+
+def boxes_on_rank(rank: int, world_size: int, count: int) -> torch.Tensor:
+    return extract_features(MMDistributedDataParallel(BoxEmbedder()), Scenes(count), batch_size=2, boxes=True)
+
+
+@pytest.mark.parametrize('count', [11, 2])  # of two images the first is empty; the second process has none
+def test_processes_share_the_boxes_and_get_the_result_of_one(count: int) -> None:
+    one = extract_features(BoxEmbedder(), Scenes(count), batch_size=3, boxes=True)
+    for feats in run_on_processes(boxes_on_rank, 2, count):
+        torch.testing.assert_close(feats, one, rtol=1e-6, atol=1e-7)
+
+
+def test_bad_features_of_boxes() -> None:
+    model, dataset = BoxEmbedder(), Scenes(6)
+    dataset.bboxes[4][0, 0] = float('nan')
+    with pytest.raises(ValueError, match='must be finite, got NaN or infinity for 1 of 6 boxes, first: 3'):
+        extract_features(model, dataset, boxes=True)
+    model.extract_box_feats = lambda inputs, data_samples: inputs.flatten(1)
+    with pytest.raises(ValueError, match=r'extract_box_feats must give \(1, D\) for 1 boxes, got \(2, 72\)'):
+        extract_features(model, dataset, batch_size=2, boxes=True)
+
+
+def test_no_boxes_at_all() -> None:
+    with pytest.raises(ValueError, match='expected a dataset with boxes, got none in 1 images; annotate people, or'):
+        extract_features(BoxEmbedder(), Scenes(1), boxes=True)

@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
+from torch import nn
 
-from pedsearch.engine import PseudoLabelHook
+from pedsearch.engine import MemoryUpdateHook, PseudoLabelHook
+from pedsearch.models.memories import InstanceMemory
 from tests.crop_runs import crop_config, write_block_crops
 from tests.scene_files import write_block_scenes
 from tests.toy_runs import run_config, train
@@ -61,3 +65,19 @@ def test_accumulated_batches_are_one_batch_in_split_batch_norm(tmp_path):
     whole, parts = final_state(whole), final_state(parts)
     for name in ('head.memory.centroids', 'backbone.conv1.weight', 'neck.norm.weight'):
         torch.testing.assert_close(parts[name], whole[name], atol=1e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize('rows', [0, 3, 5])
+def test_memory_of_boxes_must_be_filled_when_an_epoch_begins(rows):
+    model = nn.Module()
+    model.roi_head = nn.Module()
+    model.roi_head.memory = InstanceMemory(rows, embed_dims=2)
+    model.roi_head.update_memory = lambda: None
+    dataset = SimpleNamespace(num_slots=4, num_ids=9)
+    runner, hook = SimpleNamespace(model=model, train_dataloader=SimpleNamespace(dataset=dataset)), MemoryUpdateHook()
+    hook.before_train(runner)  # PseudoLabelHook has not come to it yet
+    with pytest.raises(ValueError, match=f'the memory has {rows} slots but the training set has 4 boxes; fill it with '
+                                         'PseudoLabelHook'):
+        hook.before_train_epoch(runner)
+    model.roi_head.memory.reset(torch.eye(4)[:, :2])
+    hook.before_train_epoch(runner)

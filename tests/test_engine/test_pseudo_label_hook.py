@@ -314,10 +314,28 @@ def test_interval_of_three_epochs(root, tmp_path):
 def test_a_head_without_memory_is_refused(root, tmp_path):
     cfg = crop_config('bot', root, tmp_path)
     cfg.custom_hooks.insert(0, dict(type='PseudoLabelHook', clusterer=dict(type='DBSCANCluster'), pipeline=[]))
-    with pytest.raises(TypeError, match=r'needs a model whose head has reset_memory\(\), got ReIDModel; take Cluster'):
+    with pytest.raises(TypeError, match=r'needs a model whose head or roi_head has reset_memory\(\), got ReIDModel; take '
+                                        'ClusterContrastHead, SpCLHead or a weakly supervised RoI head, or drop the hook'):
         Runner.from_cfg(cfg).train()
 
 
 def test_bad_interval():
     with pytest.raises(ValueError, match='interval must be >= 1, got 0; it counts epochs'):
         PseudoLabelHook(dict(type='DBSCANCluster'), pipeline=[], interval=0)
+
+
+def test_identities_in_the_place_of_clusters(tmp_path):
+    """Two images have no identity; each is a cluster of its own."""
+    root = write_block_crops(tmp_path / 'crops')
+    for index in (1, 4):
+        path = root / f'train/p003/003_c{index % 2}_{index}_train.png'
+        path.rename(root / 'train' / path.name)
+    cfg = crop_config('spcl', root, tmp_path / 'run')
+    cfg.custom_hooks[0].clusterer = None
+    _, state, hook, runner = run(cfg)
+    pids, numbers = runner.train_dataloader.dataset.pids.tolist(), {}
+    assert pids.count(-1) == 2
+    expected = [numbers.setdefault(pid if pid >= 0 else ('nobody', place), len(numbers))
+                for place, pid in enumerate(pids)]
+    assert hook.labels.tolist() == expected == runner.train_dataloader.dataset.labels.tolist()
+    assert state['head.memory.labels'].tolist() == expected

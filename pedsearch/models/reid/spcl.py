@@ -64,14 +64,17 @@ class SpCLHead(BaseModule):
         for embed, rows in self._pending.take():
             self.memory.update(embed, rows)
 
-    def init_memory(self, feats: Tensor, source_labels: Tensor) -> None:
+    def init_memory(self, feats: Tensor, source_labels: Tensor | None = None) -> None:
         """Fill the memory.
 
         Args:
             feats (Tensor): (N, D) L2-normalised embeddings of the training set, source first.
-            source_labels (Tensor): (number of source images,) int64 identities 0...S-1; empty without source domain.
+            source_labels (Tensor, optional): (number of source images,) int64 identities 0...S-1; None without source
+                domain.
         """
         self._pending.take()
+        if source_labels is None:
+            source_labels = self.layout.new_zeros(0)
         num_images = len(source_labels)
         centroids = cluster_means(feats[:num_images], source_labels)
         self.memory.reset(torch.cat([centroids, feats[num_images:]]))
