@@ -16,7 +16,8 @@ from pedsearch.registry import MODELS
 
 from ..layers import CrossProcessBatchNorm1d
 from ..losses import mean_across_processes
-from .search_roi_head import Candidates, RoISamples, SearchRoIHead, split_by_image
+from .regions import Candidates, RoISamples, split_by_image
+from .search_roi_head import SearchRoIHead
 
 
 class LinearBN(nn.Sequential):

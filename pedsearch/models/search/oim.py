@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from pedsearch.registry import MODELS
 
 from ..losses import mean_across_processes
-from .search_roi_head import Candidates, SearchRoIHead, split_by_image
+from .regions import Candidates, split_by_image
+from .search_roi_head import SearchRoIHead
 
 
 class PersonClassifier(nn.Module):

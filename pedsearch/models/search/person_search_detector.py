@@ -1,5 +1,6 @@
 """Two-stage detector that also says who: proposals from mmdet, a person search RoI head on top."""
 
+import torch.nn.functional as F
 from mmdet.models.detectors import TwoStageDetector
 from torch import Tensor
 
@@ -25,4 +26,15 @@ class PersonSearchDetector(TwoStageDetector):
             if 'pids' not in sample.gt_instances:
                 raise KeyError(f'gt_instances of {sample.get("img_path")} has no `pids`; use LoadSearchAnnotations and '
                                'PackSearchInputs in the training pipeline')
-        return super().loss(batch_inputs, batch_data_samples)
+        x = self.training_feat(batch_inputs, batch_data_samples)
+        losses, proposals = self.rpn_head.loss_and_predict(
+            x, batch_data_samples, proposal_cfg=self.train_cfg.get('rpn_proposal', self.test_cfg.rpn))
+        return losses | self.roi_head.loss(x, proposals, batch_data_samples)
+
+    def training_feat(self, batch_inputs: Tensor, batch_data_samples: list[SearchDataSample]) -> tuple[Tensor, ...]:
+        """Feature maps (B, C, H, W) that the losses are computed on."""
+        return self.extract_feat(batch_inputs)
+
+    def extract_box_feats(self, batch_inputs: Tensor, batch_data_samples: list[SearchDataSample]) -> Tensor:
+        """Unit embeddings (n, D) of all annotated boxes, given in the original images, image after image."""
+        return F.normalize(self.roi_head.annotated_embeds(self.extract_feat(batch_inputs), batch_data_samples), dim=1)

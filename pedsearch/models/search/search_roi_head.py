@@ -4,16 +4,14 @@ Shape legend: B images of a batch, R regions of all images, C4 and C5 channels o
 ResNet stage, D embedding dimensions, n candidates or detections of one image, q queries of one image.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
-from mmcv.ops import nms
 from mmdet.structures.bbox import bbox2roi
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+from torchvision.ops import box_iou
 
 from pedsearch.registry import MODELS, TASK_UTILS
 from pedsearch.structures import BACKGROUND, SearchDataSample
@@ -21,47 +19,7 @@ from pedsearch.structures import BACKGROUND, SearchDataSample
 from ..layers import global_max_pool
 from ..losses import mean_across_processes
 from ..memories import PendingUpdate
-
-
-@dataclass
-class RoISamples:
-    """Sampled regions of a batch, image after image; in each image people first, of these the ground truth last.
-
-    Attributes:
-        rois (Tensor): (R, 5) index of the image, x1, y1, x2, y2 in the input image.
-        pids (Tensor): (R,) int64, with UNLABELED and BACKGROUND.
-        deltas (Tensor): (R, 4) regression targets; zero for background.
-    """
-
-    rois: Tensor
-    pids: Tensor
-    deltas: Tensor
-
-    @property
-    def is_person(self) -> Tensor:
-        return self.pids != BACKGROUND
-
-    @property
-    def sample_inds(self) -> Tensor:
-        return self.rois[:, 0].long()
-
-
-@dataclass
-class Candidates:
-    """Regions of one image before the last non-maximum suppression: boxes (n, 4) in the input image, scores (n,) and
-    unit embeddings (n, D).
-    """
-
-    bboxes: Tensor
-    scores: Tensor
-    embeds: Tensor
-
-    def __getitem__(self, rows: Tensor) -> 'Candidates':
-        return Candidates(self.bboxes[rows], self.scores[rows], self.embeds[rows])
-
-    def suppress(self, iou_threshold: float) -> 'Candidates':
-        """Non-maximum suppression; the rest by falling score."""
-        return self[nms(self.bboxes, self.scores, iou_threshold)[1]] if len(self.scores) else self
+from .regions import Candidates, RoISamples
 
 
 class SearchRoIHead(BaseModule):
@@ -69,33 +27,39 @@ class SearchRoIHead(BaseModule):
 
     Args:
         roi_extractor: config of the RoI feature extractor.
-        shared_head: config of the last backbone stage, run on every region.
+        shared_head: config of the last backbone stage, run on every region; None for a head without.
         memory: config of the memory, or None for a network that is only tested.
         bbox_coder: config of the box coder.
         embed_dims: D.
         loss_weights: factor of each loss by its name without ``loss_``; 1 where absent.
         train_cfg: ``assigner`` and ``sampler``.
         test_cfg: ``score_thr``, ``nms_iou_thr``, ``max_per_img``; optional ``use_gt_boxes`` (bool) puts the annotated
-            boxes, with score 1, in the place of detections: the upper bound of the search.
+            boxes, with score 1, in the place of detections: the upper bound of the search; optional ``query``:
+            'gt_box' (default), the embedding of the query's own box, or 'best_detection', that of the detection with
+            the highest IoU (pixels counted inclusively), zeros where nothing is detected.
 
     State: the memory's buffers, changed by :meth:`update_memory`.
     """
 
     with_bbox = True
     with_mask = False
+    ground_truth_first = False
+    """Whether annotated boxes stand before the proposals among the people of an image, or behind them."""
 
-    def __init__(self, roi_extractor: dict, shared_head: dict, memory: dict | None = None,
+    def __init__(self, roi_extractor: dict, shared_head: dict | None = None, memory: dict | None = None,
                  bbox_coder: dict | None = None, embed_dims: int = 256, loss_weights: dict | None = None,
                  train_cfg: dict | None = None, test_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.roi_extractor = MODELS.build(roi_extractor)
-        self.shared_head = MODELS.build(shared_head)
+        self.shared_head = MODELS.build(shared_head) if shared_head else None
         self.bbox_coder = TASK_UTILS.build(bbox_coder or dict(
             type='mmdet.DeltaXYWHBBoxCoder', target_means=(0., 0., 0., 0.), target_stds=(.1, .1, .2, .2)))
         self.memory = MODELS.build(dict(memory, embed_dims=embed_dims)) if memory else None
         self.embed_dims = embed_dims
         self.loss_weights = loss_weights or {}
         self.test_cfg = ConfigDict(test_cfg or {})
+        if self.test_cfg.get('query', 'gt_box') not in ('gt_box', 'best_detection'):
+            raise ValueError(f"test_cfg.query must be 'gt_box' or 'best_detection', got {self.test_cfg.query!r}")
         if train_cfg:
             self.assigner = TASK_UTILS.build(train_cfg['assigner'])
             self.sampler = TASK_UTILS.build(train_cfg['sampler'])
@@ -136,32 +100,36 @@ class SearchRoIHead(BaseModule):
 
     def sample(self, proposals: list[Tensor], gts: list[InstanceData]) -> RoISamples:
         """Assign proposals to people, append the ground truth, and choose a training set of each image."""
-        priors, pids, deltas = [], [], []
+        priors, pids, deltas, gt_inds, sizes, num_gts = [], [], [], [], [], 0
         for boxes, gt in zip(proposals, gts):
             candidates = InstanceData(priors=boxes)
             chosen = self.sampler.sample(self.assigner.assign(candidates, gt), candidates, gt)
-            people = chosen.pos_is_gt.argsort(stable=True)  # ground truth last, where the references append it
-            num_background = len(chosen.neg_inds)
+            people = (chosen.pos_is_gt != self.ground_truth_first).int().argsort(stable=True)
+            assigned, num_background = chosen.pos_assigned_gt_inds[people], len(chosen.neg_inds)
             priors.append(torch.cat([chosen.pos_priors[people], chosen.neg_priors]))
-            pids.append(F.pad(gt.pids[chosen.pos_assigned_gt_inds[people]], (0, num_background), value=BACKGROUND))
+            pids.append(F.pad(gt.pids[assigned], (0, num_background), value=BACKGROUND))
+            gt_inds.append(F.pad(assigned + num_gts, (0, num_background)))
             target = self.bbox_coder.encode(chosen.pos_priors[people], chosen.pos_gt_bboxes[people])
             deltas.append(F.pad(target, (0, 0, 0, num_background)))
-        return RoISamples(bbox2roi(priors), torch.cat(pids), torch.cat(deltas))
+            sizes += [len(people), num_background]
+            num_gts += len(gt)
+        return RoISamples(bbox2roi(priors), torch.cat(pids), torch.cat(deltas), torch.cat(gt_inds), sizes)
 
     def box_loss(self, deltas: Tensor, samples: RoISamples) -> Tensor:
         """Smooth L1 over people, divided by the number of all sampled regions."""
-        person = samples.is_person
-        total = F.smooth_l1_loss(deltas[person].float(), samples.deltas[person], reduction='sum')
-        return mean_across_processes(total, len(person))
+        total = F.smooth_l1_loss(samples.people(deltas).float(), samples.people(samples.deltas), reduction='sum')
+        return mean_across_processes(total, len(deltas))
 
     def reid_loss(self, embeds: Tensor, samples: RoISamples) -> Tensor:
-        """Loss of the people's embeddings (R, D) against the memory."""
+        """Loss of the people's embeddings, of (R, D), against the memory of their identities."""
+        return self.memory_loss(samples.people(embeds), samples.people(samples.pids), samples)
+
+    def memory_loss(self, embeds: Tensor, ids: Tensor, samples: RoISamples) -> Tensor:
+        """Loss of people (n, D) against the rows ``ids`` (n,) of the memory; they are its next update."""
         if self.memory is None:
             raise ValueError('training needs a memory, got memory=None; give the RoI head `memory=dict(type=...)`')
-        person = samples.is_person
-        embeds, pids = embeds[person], samples.pids[person]
-        self._pending.add(embeds, pids, samples.sample_inds[person])
-        return self.memory.loss(embeds, pids)
+        self._pending.add(embeds, ids, samples.people(samples.sample_inds))
+        return self.memory.loss(embeds, ids)
 
     def update_memory(self) -> None:
         """Write the batches since the last call into the memory; called after the optimizer's step."""
@@ -179,40 +147,66 @@ class SearchRoIHead(BaseModule):
         """
         image_sizes = [sample.img_shape[:2] for sample in batch_data_samples]
         scales = [torch.tensor(sample.scale_factor, device=x[0].device).repeat(2) for sample in batch_data_samples]
+        queries = [sample.query_instances.bboxes * scale if 'query_instances' in sample else scale.new_zeros(0, 4)
+                   for sample, scale in zip(batch_data_samples, scales)]
         if self.test_cfg.get('use_gt_boxes', False):
             found = self._annotated(x, batch_data_samples, scales)
         else:
             found = self.candidates(x, [result.bboxes for result in rpn_results_list], image_sizes)
-        self._embed_queries(x, found, batch_data_samples, scales)
+            found = self.embed_late(x, found, queries)
+        self._embed_queries(x, found, batch_data_samples, queries)
         return [self._detections(one, scale if rescale else scale.new_ones(4)) for one, scale in zip(found, scales)]
+
+    def embed_late(self, x: tuple[Tensor, ...], found: list[Candidates], queries: list[Tensor]) -> list[Candidates]:
+        """For heads that embed only what stays: finish the candidates, given the boxes (q, 4) of each image's queries.
+
+        What :meth:`reported` leaves out may be dropped.
+        """
+        return found
+
+    def reported(self, found: Candidates, queries: Tensor) -> Tensor:
+        """Candidates of an image that end as detections or as companions of a query: (k,) rows, rising."""
+        thr, most = self.test_cfg.nms_iou_thr, self.test_cfg.max_per_img
+        around = [found.around(box, thr)[:most - 1] for box in queries]
+        return torch.cat([found.survivors(thr)[:most], *around]).unique()
+
+    def annotated_embeds(self, x: tuple[Tensor, ...], batch_data_samples: list[SearchDataSample]) -> Tensor:
+        """Embeddings (n, D) of the annotated boxes, which are in the original images, image after image."""
+        return self.embed(x, bbox2roi([
+            sample.gt_instances.bboxes * torch.tensor(sample.scale_factor, device=x[0].device).repeat(2)
+            for sample in batch_data_samples]))
 
     def _annotated(self, x: tuple[Tensor, ...], samples: list[SearchDataSample], scales: list[Tensor]
                    ) -> list[Candidates]:
         bboxes = [sample.gt_instances.bboxes * scale for sample, scale in zip(samples, scales)]
-        embeds = self.embed(x, bbox2roi(bboxes)).split([len(boxes) for boxes in bboxes])
+        embeds = self.annotated_embeds(x, samples).split([len(boxes) for boxes in bboxes])
         return [Candidates(boxes, boxes.new_ones(len(boxes)), embed) for boxes, embed in zip(bboxes, embeds)]
 
     def _embed_queries(self, x: tuple[Tensor, ...], found: list[Candidates], samples: list[SearchDataSample],
-                       scales: list[Tensor]) -> None:
+                       queries: list[Tensor]) -> None:
         """Embeddings of the query boxes, and of the other people around each of them."""
-        having = [index for index, sample in enumerate(samples) if len(sample.get('query_instances', ()))]
+        having = [index for index, boxes in enumerate(queries) if len(boxes)]
         if not having:
             return
-        queries = [samples[index].query_instances for index in having]
-        bboxes = [query.bboxes * scales[index] for query, index in zip(queries, having)]
-        rois = bbox2roi(bboxes)
-        rois[:, 0] = torch.tensor(having, device=rois.device)[rois[:, 0].long()].to(rois)
-        embeds = self.embed(x, rois).split([len(boxes) for boxes in bboxes])
-        for query, index, boxes, embed in zip(queries, having, bboxes, embeds):
-            query.embeds = embed
-            query.context_embeds = [self._context(found[index], box) for box in boxes]
+        if self.test_cfg.get('query', 'gt_box') == 'gt_box':
+            rois = bbox2roi(queries)
+            embeds = self.embed(x, rois).split([len(boxes) for boxes in queries])
+        else:
+            embeds = [self._best_detected(one, boxes) for one, boxes in zip(found, queries)]
+        thr, most = self.test_cfg.nms_iou_thr, self.test_cfg.max_per_img
+        for index in having:
+            query, one = samples[index].query_instances, found[index]
+            query.embeds = embeds[index]
+            query.context_embeds = [one.embeds[one.around(box, thr)[:most - 1]] for box in queries[index]]
 
-    def _context(self, found: Candidates, box: Tensor) -> Tensor:
-        """Embeddings (k, D) of the people that stay when the query box (4,) goes first into the suppression."""
-        ranked = Candidates(torch.cat([box[None], found.bboxes]),
-                            torch.cat([found.scores.new_full((1, ), 2.), found.scores]),
-                            torch.cat([found.embeds.new_zeros(1, self.embed_dims), found.embeds]))
-        return ranked.suppress(self.test_cfg.nms_iou_thr).embeds[1:self.test_cfg.max_per_img]
+    def _best_detected(self, found: Candidates, queries: Tensor) -> Tensor:
+        """Embeddings (q, D) of the detections that fit the query boxes (q, 4) best."""
+        found = found.suppress(self.test_cfg.nms_iou_thr)[:self.test_cfg.max_per_img]
+        if not len(found.bboxes) or not len(queries):
+            return found.embeds.new_zeros(len(queries), self.embed_dims)
+        iou = box_iou(queries + queries.new_tensor([0, 0, 1, 1]), found.bboxes + queries.new_tensor([0, 0, 1, 1]))
+        best, place = iou.max(dim=1)
+        return found.embeds[place] * (best > 0)[:, None]
 
     def _detections(self, found: Candidates, scale: Tensor) -> InstanceData:
         if not self.test_cfg.get('use_gt_boxes', False):
@@ -237,8 +231,3 @@ class SearchRoIHead(BaseModule):
         """Rows above the score threshold whose box has an area: (R, 4), (R,) -> (R,) bool."""
         return (scores > self.test_cfg.score_thr) & ((bboxes[:, 2:] - bboxes[:, :2]) > 0.01).all(dim=1)
 
-
-def split_by_image(rois: Tensor, num_images: int, *rows: Tensor) -> list[tuple[Tensor, ...]]:
-    """Cut rows (R, ...) into those of each image; the regions (R, 5) must be sorted by image."""
-    sizes = torch.bincount(rois[:, 0].long(), minlength=num_images).tolist()
-    return list(zip(*(row.split(sizes) for row in rows)))

@@ -17,7 +17,7 @@ from pedsearch.registry import MODELS
 
 from .nae import NAERoIHead
 from .oim import PersonClassifier, classification_loss
-from .search_roi_head import Candidates, split_by_image
+from .regions import Candidates, split_by_image
 
 
 @MODELS.register_module()

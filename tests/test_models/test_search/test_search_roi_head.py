@@ -2,7 +2,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from pedsearch.models.search.search_roi_head import Candidates, RoISamples, split_by_image
+from pedsearch.models.search.regions import RoISamples
 from pedsearch.structures import BACKGROUND, UNLABELED
 from tests.toy_models import tiny_model
 
@@ -13,12 +13,9 @@ def head():
 
 
 def test_box_loss_is_smooth_l1_over_all_samples(head):
-    target = torch.zeros(10, 4)
-    deltas = torch.zeros(10, 4)
-    deltas[3] = torch.tensor([.2, -.5, 1, 2])
-    pids = torch.full((10, ), BACKGROUND)
-    pids[3] = 0
-    samples = RoISamples(torch.zeros(10, 5), pids, target)
+    deltas, pids = torch.zeros(10, 4), torch.full((10, ), BACKGROUND)
+    deltas[0], pids[0] = torch.tensor([.2, -.5, 1, 2]), 0
+    samples = RoISamples(torch.zeros(10, 5), pids, torch.zeros(10, 4), torch.zeros(10, dtype=torch.long), [1, 9])
     assert head.box_loss(deltas, samples).item() == pytest.approx(.2145)
 
 
@@ -37,6 +34,8 @@ def test_sampling_puts_people_first_and_ground_truth_last_of_them(head):
     assert samples.sample_inds.tolist() == [0] * 5 + [1] * 2
     assert samples.deltas[0, 0] < 0
     assert samples.deltas[2:].abs().max() == 0
+    assert samples.sizes == [4, 1, 2, 0]
+    assert samples.gt_inds.tolist() == [1, 0, 0, 1, 0, 2, 3]
 
 
 def test_refine_decodes_and_clips_to_each_image(head):
@@ -46,23 +45,3 @@ def test_refine_decodes_and_clips_to_each_image(head):
     torch.testing.assert_close(boxes[0], torch.tensor([102., 100, 142, 200]))
     torch.testing.assert_close(boxes[1], torch.tensor([293.896582, 104.438529, 320, 180]))
     assert boxes[2].tolist() == [0, 0, 0, 0]
-
-
-def test_suppression_ranks_by_score():
-    boxes = torch.tensor([[0., 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10]])
-    kept = Candidates(boxes, torch.tensor([.6, .8, .9]), torch.eye(3)).suppress(.5)
-    assert kept.scores.tolist() == pytest.approx([.9, .8])
-    assert kept.embeds.tolist() == [[0, 0, 1], [0, 1, 0]]
-
-
-def test_context_puts_the_query_first(head):
-    boxes = torch.tensor([[0., 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10]])
-    found = Candidates(boxes, torch.tensor([1., .9, .8]), torch.eye(3, 16))
-    context = head._context(found, torch.tensor([0., 0, 10, 10]))
-    assert context.tolist() == [torch.eye(3, 16)[2].tolist()]
-
-
-def test_split_by_image_keeps_empty_images():
-    rois = torch.tensor([[0., 0, 0, 1, 1], [2, 0, 0, 1, 1], [2, 0, 0, 2, 2]])
-    parts = split_by_image(rois, 4, torch.arange(3), torch.arange(3) * 10)
-    assert [[part.tolist() for part in image] for image in parts] == [[[0], [0]], [[], []], [[1, 2], [10, 20]], [[], []]]

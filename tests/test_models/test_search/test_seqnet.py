@@ -42,7 +42,6 @@ def test_first_suppression_threshold_decides_who_survives():
 
 def test_query_goes_first_and_suppresses_its_own_detection():
     head = worked_example()
-    head.embed_dims = 2
     found, = head.candidates((), [PROPOSALS], IMAGE)
-    context = head._context(found, torch.tensor([102., 98, 142, 202]))
-    assert context.tolist() == [[1, 0]]
+    around = found.around(torch.tensor([102., 98, 142, 202]), head.test_cfg.nms_iou_thr)
+    assert found.embeds[around].tolist() == [[1, 0]]
