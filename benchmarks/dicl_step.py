@@ -2,7 +2,7 @@
 
     python benchmarks/dicl_step.py                                   # PRW's memory, one scene of 864 x 1504, CPU
     python benchmarks/dicl_step.py --device cuda --batch-size 4
-    python benchmarks/dicl_step.py --config configs/dicl/dicl_mobilenetv2_1xb4-10e_toy.py --shape 288 512 --batch-size 4
+    python benchmarks/dicl_step.py --config configs/dicl/dicl_mobilenetv2_1xb4-6e_toy.py --shape 288 512 --batch-size 4
 
 The step is run with the losses of pedsearch and with plain loops in their place (see search_losses.py), the test image
 with crops of all proposals and with crops of those that survive score and suppression.

@@ -4,6 +4,7 @@ Build the CPU kernels with ``python -m pedsearch.ops.build``, the CUDA kernels w
 """
 
 from .deform_roi_pool import deform_roi_pool
+from .hard_negative_softmax import hard_negative_softmax, hardest_negatives
 from .multi_level_roi_align import multi_level_roi_align
 from .native import native_library, reference_kernels
 from .nearest_of_candidates import nearest_of_candidates
@@ -16,7 +17,7 @@ from .sparse_product import sparse_product
 from .sparse_rows import SparseRows
 
 __all__ = [
-    'SparseRows', 'deform_roi_pool', 'multi_level_roi_align', 'native_library', 'nearest_of_candidates',
-    'pattern_sq_distances', 'person_crops', 'positive_ranks', 'reciprocal_sets', 'reference_kernels',
-    'smallest_of_symmetric', 'sparse_product'
+    'SparseRows', 'deform_roi_pool', 'hard_negative_softmax', 'hardest_negatives', 'multi_level_roi_align',
+    'native_library', 'nearest_of_candidates', 'pattern_sq_distances', 'person_crops', 'positive_ranks',
+    'reciprocal_sets', 'reference_kernels', 'smallest_of_symmetric', 'sparse_product'
 ]

@@ -1,5 +1,5 @@
 # From ImageNet weights: AdamW, one epoch of warm-up, then down to zero along a cosine.
-max_epochs = 10
+max_epochs = 6
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -7,22 +7,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pedsearch.ops import hard_negative_softmax
 from pedsearch.registry import MODELS
 
 from ..losses import mean_across_processes
 from .checks import check_memory_settings, check_rows
-from .class_logits import ClassCount, class_logits
-from .hard_negatives import hard_negative_terms
+from .class_logits import ClassCount, class_means, row_products
+from .hard_negatives import with_gradients
 from .momentum_update import momentum_update
 from .process_gather import gather_in_sample_order
 from .resizable import ResizableBuffers
+
+ROWS_AT_ONCE = 128  # what C libraries hand out again and again; larger matrices come from the system, page by page
 
 
 @MODELS.register_module()
 class InstanceMemory(ResizableBuffers):
     """A row for every annotated box, its slot, grouped into clusters by labels that change during training.
 
-    loss = mean over samples of :func:`~pedsearch.models.memories.hard_negative_terms`; the logits are the mean
+    loss = mean over samples of :func:`~pedsearch.ops.hard_negative_softmax`; the logits are the mean
     similarities to the slots of every cluster, divided by the temperature.
 
     Args:
@@ -41,7 +44,7 @@ class InstanceMemory(ResizableBuffers):
 
     Source: Yan et al., "Exploring Visual Context for Weakly Supervised Person Search", AAAI 2022, the memory of CGPS,
     which DICL uses too, and the released code. With ``top_percent=1`` and ``eps=0`` it is :class:`HybridMemory`'s loss.
-    Deviation: see :func:`~pedsearch.models.memories.hardest_negatives`. The update is a method, not part of backward.
+    Deviation: see :func:`~pedsearch.ops.hardest_negatives`. The update is a method, not part of backward.
 
     Example:
         >>> memory = InstanceMemory(num_slots=2, embed_dims=2, temperature=1.)
@@ -125,9 +128,23 @@ class InstanceMemory(ResizableBuffers):
             embed = F.normalize(embed.to(rows.dtype), dim=1)
             if not len(slots):
                 return mean_across_processes(embed.sum(), 0)
-            logits = class_logits(embed, rows, self.labels, self._count_clusters(self.labels), self.temperature)
-            terms = hard_negative_terms(logits, self.labels[slots.long()], self.top_percent, self.eps)
+            terms = self._terms(embed, rows, self.labels[slots.long()])
         return mean_across_processes(terms.sum(), len(terms))
+
+    def _terms(self, embed: Tensor, rows: Tensor, labels: Tensor) -> Tensor:
+        """Losses (B,) of unit embeddings (B, D) with these labels, with their gradients: backward needs no (B, K)."""
+        with torch.no_grad():
+            clusters = self._count_clusters.rows(self.labels)
+            means = class_means(rows, clusters)  # (K, D)
+            terms, gradients = [], []
+            for part, part_labels in zip((embed / self.temperature).split(ROWS_AT_ONCE), labels.split(ROWS_AT_ONCE)):
+                logits = row_products(part, means)  # (B, D) @ (D, K) -> (B, K)
+                if clusters.shift is not None:
+                    logits += clusters.shift
+                losses, slopes = hard_negative_softmax(logits, part_labels, self.top_percent, self.eps, overwrite=True)
+                terms.append(losses)
+                gradients.append(row_products(slopes, means.T))  # (B, K) @ (K, D) -> (B, D)
+        return with_gradients(embed, torch.cat(terms), torch.cat(gradients) / self.temperature)
 
     @torch.no_grad()
     def update(self, embed: Tensor, slots: Tensor, sample_inds: Tensor | None = None) -> None:

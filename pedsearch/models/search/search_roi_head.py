@@ -36,7 +36,8 @@ class SearchRoIHead(BaseModule):
         test_cfg: ``score_thr``, ``nms_iou_thr``, ``max_per_img``; optional ``use_gt_boxes`` (bool) puts the annotated
             boxes, with score 1, in the place of detections: the upper bound of the search; optional ``query``:
             'gt_box' (default), the embedding of the query's own box, or 'best_detection', that of the detection with
-            the highest IoU (pixels counted inclusively), zeros where nothing is detected.
+            the highest IoU (pixels counted inclusively; where none overlaps, the one with the highest score), zeros
+            where nothing is detected.
 
     State: the memory's buffers, changed by :meth:`update_memory`.
     """
@@ -154,7 +155,7 @@ class SearchRoIHead(BaseModule):
         else:
             found = self.candidates(x, [result.bboxes for result in rpn_results_list], image_sizes)
             found = self.embed_late(x, found, queries)
-        self._embed_queries(x, found, batch_data_samples, queries)
+        self._embed_queries(x, found, batch_data_samples, queries, scales)
         return [self._detections(one, scale if rescale else scale.new_ones(4)) for one, scale in zip(found, scales)]
 
     def embed_late(self, x: tuple[Tensor, ...], found: list[Candidates], queries: list[Tensor]) -> list[Candidates]:
@@ -183,7 +184,7 @@ class SearchRoIHead(BaseModule):
         return [Candidates(boxes, boxes.new_ones(len(boxes)), embed) for boxes, embed in zip(bboxes, embeds)]
 
     def _embed_queries(self, x: tuple[Tensor, ...], found: list[Candidates], samples: list[SearchDataSample],
-                       queries: list[Tensor]) -> None:
+                       queries: list[Tensor], scales: list[Tensor]) -> None:
         """Embeddings of the query boxes, and of the other people around each of them."""
         having = [index for index, boxes in enumerate(queries) if len(boxes)]
         if not having:
@@ -192,21 +193,20 @@ class SearchRoIHead(BaseModule):
             rois = bbox2roi(queries)
             embeds = self.embed(x, rois).split([len(boxes) for boxes in queries])
         else:
-            embeds = [self._best_detected(one, boxes) for one, boxes in zip(found, queries)]
+            embeds = [self._best_detected(*rows) for rows in zip(found, queries, scales)]
         thr, most = self.test_cfg.nms_iou_thr, self.test_cfg.max_per_img
         for index in having:
             query, one = samples[index].query_instances, found[index]
             query.embeds = embeds[index]
             query.context_embeds = [one.embeds[one.around(box, thr)[:most - 1]] for box in queries[index]]
 
-    def _best_detected(self, found: Candidates, queries: Tensor) -> Tensor:
-        """Embeddings (q, D) of the detections that fit the query boxes (q, 4) best."""
+    def _best_detected(self, found: Candidates, queries: Tensor, scale: Tensor) -> Tensor:
+        """Embeddings (q, D) of the detections that fit the query boxes (q, 4) best, compared in the original image."""
         found = found.suppress(self.test_cfg.nms_iou_thr)[:self.test_cfg.max_per_img]
         if not len(found.bboxes) or not len(queries):
             return found.embeds.new_zeros(len(queries), self.embed_dims)
-        iou = box_iou(queries + queries.new_tensor([0, 0, 1, 1]), found.bboxes + queries.new_tensor([0, 0, 1, 1]))
-        best, place = iou.max(dim=1)
-        return found.embeds[place] * (best > 0)[:, None]
+        pixel = scale.new_tensor([0, 0, 1, 1])
+        return found.embeds[box_iou(queries / scale + pixel, found.bboxes / scale + pixel).argmax(dim=1)]
 
     def _detections(self, found: Candidates, scale: Tensor) -> InstanceData:
         if not self.test_cfg.get('use_gt_boxes', False):

@@ -123,24 +123,35 @@ class TestBestDetection:
 
     def test_highest_overlap_counts(self):
         found = self.found([[0., 0, 10, 10], [2, 0, 12, 10], [30, 0, 40, 10]], [.2, .1, .9])
-        found = self.head()._best_detected(found[torch.tensor([1, 2])], torch.tensor([[0., 0, 10, 10], [31, 0, 40, 9]]))
+        found = self.head()._best_detected(found[torch.tensor([1, 2])], torch.tensor([[0., 0, 10, 10], [31, 0, 40, 9]]),
+                                           torch.ones(4))
         assert found.tolist() == torch.eye(3, 16)[1:].tolist()
 
     def test_pixels_are_counted_inclusively(self):
         """Boxes (0, 0, 9, 9) and (9, 0, 18, 9) share a column of ten pixels."""
         found = self.found([[9., 0, 18, 9], [50, 0, 59, 9]], [.5, .9])
-        assert self.head()._best_detected(found, torch.tensor([[0., 0, 9, 9]])).tolist() == torch.eye(1, 16).tolist()
+        assert self.head()._best_detected(found, torch.tensor([[0., 0, 9, 9]]), torch.ones(4)).tolist() == torch.eye(1, 16).tolist()
 
     def test_only_detections_count(self):
         """The better fitting box is suppressed by one of a higher score."""
         found = self.found([[0., 0, 10, 10], [1, 0, 11, 10]], [.5, .9])
-        embeds = self.head()._best_detected(found, torch.tensor([[0., 0, 10, 10]]))
+        embeds = self.head()._best_detected(found, torch.tensor([[0., 0, 10, 10]]), torch.ones(4))
         assert embeds.tolist() == torch.eye(2, 16)[1:].tolist()
 
-    @pytest.mark.parametrize('boxes', [[], [[50., 50, 60, 60]]])
-    def test_zeros_where_nothing_is_detected(self, boxes):
-        found = self.found(boxes, [.9] * len(boxes))
-        embeds = self.head()._best_detected(found, torch.tensor([[0., 0, 10, 10]]))
+    def test_pixels_are_those_of_the_original_image(self):
+        """One pixel of the original is 4 in the network: the boxes share a column there, but not of network pixels."""
+        found = self.found([[38., 0, 76, 38], [200, 0, 236, 36]], [.5, .9])
+        query = torch.tensor([[0., 0, 36, 36]])
+        assert self.head()._best_detected(found, query, torch.full((4, ), 4.)).tolist() == torch.eye(1, 16).tolist()
+        assert self.head()._best_detected(found, query, torch.ones(4)).tolist() == torch.eye(2, 16)[1:].tolist()
+
+    def test_highest_score_where_none_overlaps(self):
+        found = self.found([[50., 50, 60, 60], [80, 50, 90, 60]], [.6, .9])
+        embeds = self.head()._best_detected(found, torch.tensor([[0., 0, 10, 10]]), torch.ones(4))
+        assert embeds.tolist() == torch.eye(2, 16)[1:].tolist()
+
+    def test_zeros_where_nothing_is_detected(self):
+        embeds = self.head()._best_detected(self.found([], []), torch.tensor([[0., 0, 10, 10]]), torch.ones(4))
         assert embeds.shape == (1, 16)
         assert embeds.abs().max() == 0
 

@@ -1,10 +1,15 @@
 """Whole trainings of the weakly supervised methods on block scenes, with memory, clusterings and checkpoints."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from tests.processes import run_on_processes
 from tests.scene_files import write_block_scenes
@@ -20,15 +25,20 @@ def root(tmp_path_factory):
     return write_block_scenes(tmp_path_factory.mktemp('scenes') / 'blocks', num_train=8)
 
 
+def weak_config(method: str, root: Path, work_dir: Path, **overrides: object) -> Config:
+    """Two epochs of two iterations; before each a clustering, for DICL that of the memory."""
+    cfg = run_config(method, root, work_dir, batch_size=4, epochs=2, **overrides)
+    cfg.train_dataloader.sampler.update(global_batch_size=4, drop_last=True)
+    return cfg
+
+
 @pytest.fixture(scope='module')
 def whole_run(root, tmp_path_factory) -> Callable[[str], tuple]:
     """Two epochs of a method at once: losses, final state, folder of the checkpoints."""
     @cache
     def run(method: str) -> tuple:
         work_dir = tmp_path_factory.mktemp(method)
-        cfg = run_config(method, root, work_dir, batch_size=4, epochs=2)
-        cfg.train_dataloader.sampler.update(global_batch_size=4, drop_last=True)
-        return *train(cfg), work_dir
+        return *train(weak_config(method, root, work_dir)), work_dir
     return run
 
 
@@ -47,9 +57,7 @@ def test_memory_and_labels_live(whole_run, method):
 @pytest.mark.parametrize('iteration', [2, 3])  # 2 ends an epoch: what follows is a clustering
 def test_resume_continues_the_run(root, whole_run, tmp_path, iteration):
     losses, state, work_dir = whole_run('dicl')
-    cfg = run_config('dicl', root, tmp_path, batch_size=4, epochs=2, resume=True,
-                     load_from=str(work_dir / f'iter_{iteration}.pth'))
-    cfg.train_dataloader.sampler.update(global_batch_size=4, drop_last=True)
+    cfg = weak_config('dicl', root, tmp_path, resume=True, load_from=str(work_dir / f'iter_{iteration}.pth'))
     torch.manual_seed(12345)
     resumed_losses, resumed_state = train(cfg)
     assert len(resumed_losses) == len(losses) - iteration == 4 - iteration
@@ -57,6 +65,29 @@ def test_resume_continues_the_run(root, whole_run, tmp_path, iteration):
         assert resumed == pytest.approx(whole, rel=1e-5, abs=1e-6)
     for name, value in state.items():
         torch.testing.assert_close(resumed_state[name], value, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_killed_run_resumes_to_the_same_end(root, whole_run, tmp_path):
+    """``kill -9`` after the first checkpoint, then ``--resume``: same losses, bank, labels and threshold."""
+    losses, state, work_dir = whole_run('dicl')
+    script = (f'from pathlib import Path; from tests.toy_runs import train\n'
+              f'from tests.test_models.test_search.test_weak_training import weak_config\n'
+              f'train(weak_config("dicl", Path({str(root)!r}), Path({str(tmp_path)!r})))')
+    process = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script])
+    while not (tmp_path / 'last_checkpoint').exists():
+        assert process.poll() is None or process.returncode == 0
+        time.sleep(.02)
+    process.kill()  # SIGKILL
+    process.wait()
+    resumed_losses, resumed_state = train(weak_config('dicl', root, tmp_path, resume=True))
+    assert resumed_losses[-1] == pytest.approx(losses[-1], rel=1e-5, abs=1e-6)
+    for name, value in state.items():
+        torch.testing.assert_close(resumed_state[name], value, atol=1e-6, rtol=1e-5, msg=name)
+    whole, resumed = (torch.load(folder / 'iter_4.pth', weights_only=False)['pseudo_labels']
+                      for folder in (work_dir, tmp_path))
+    assert torch.equal(resumed['labels'], whole['labels'])
+    assert resumed['clusterer'] == whole['clusterer']
+    assert resumed['clusterer']['threshold'] is not None
 
 
 @pytest.mark.parametrize('method', METHODS)
