@@ -7,9 +7,12 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .native import native_library
+
+EQUALLY_NEAR = 1e-6  # far above the rounding of an exponential, far below the share of one of thousands of classes
 
 
 @torch.no_grad()
@@ -17,7 +20,8 @@ def hardest_negatives(logits: Tensor, labels: Tensor, top_percent: float) -> Ten
     """The most similar wrong classes that together hold about a part of the probability of all wrong ones.
 
     With the wrong classes in the order of falling probability and ``c_r`` the sum of the first r, r is where ``c_r`` is
-    nearest to ``top_percent`` (the first of equally near ones); that class, all before it and all equal to it are kept.
+    nearest to ``top_percent`` (of two that are equally near up to a millionth the first); that class, all before it and
+    all equal to it are kept.
 
     Args:
         logits (Tensor): (B, K); -inf for classes that do not exist.
@@ -41,9 +45,12 @@ def hardest_negatives(logits: Tensor, labels: Tensor, top_percent: float) -> Ten
         return costs < torch.inf
     rising = _sorted_values(costs)
     least = rising[:, :1].nan_to_num(posinf=0.)  # without any negative all are infinite
-    reached = (least - rising).exp_().cumsum(dim=1, dtype=torch.float64)
-    nearest = (reached - top_percent * reached[:, -1:]).abs_().argmin(dim=1, keepdim=True)  # the first of equal ones
-    return (costs <= rising.gather(1, nearest)) & (costs < torch.inf)
+    shares = (least - rising).exp_().cumsum(dim=1, dtype=torch.float64)
+    shares /= shares[:, -1:].clone()
+    after = (shares < top_percent).sum(dim=1, keepdim=True)
+    before = (after - 1).clamp_(min=0)
+    closer = top_percent - shares.gather(1, before) <= shares.gather(1, after) - top_percent + EQUALLY_NEAR
+    return (costs <= rising.gather(1, torch.where(closer, before, after))) & (costs < torch.inf)
 
 
 def _sorted_values(rows: Tensor) -> Tensor:
@@ -59,9 +66,9 @@ def hard_negative_softmax(logits: Tensor, labels: Tensor, top_percent: float = 0
 
     ``-log(p + eps)`` with ``p = e+ / (e+ + sum of kept e + eps)`` and ``e`` the exponentials of the logits, computed
     from logarithms, so that no logit is too large. Which negatives are kept has no gradient. The kernels do not sort,
-    and read a row a few times where operators of torch would pass over the matrix a few dozen times. They add up the
-    same exponentials in double precision, in another order: only where two sums are equally near to ``top_percent`` up
-    to the rounding of an exponential may they keep one class more or less.
+    and read a row a few times where operators of torch would pass over the matrix a few dozen times. They add up
+    single-precision exponentials in double precision, in another order, so they may keep one class more or less than
+    the reference where a sum is just as near as not, to the rounding of an exponential.
 
     Args:
         logits (Tensor): (B, K) float32 or float64; -inf for classes that do not exist.
@@ -86,25 +93,28 @@ def hard_negative_softmax(logits: Tensor, labels: Tensor, top_percent: float = 0
     """
     _check(logits, labels, top_percent, eps)
     library, log_eps = native_library(logits.device), math.log(eps) if eps else -math.inf
-    if library is None or not logits.numel():
+    if not logits.numel():
+        return logits.new_zeros(len(logits)), torch.zeros_like(logits)
+    if library is None:
         return _reference(logits, labels, top_percent, log_eps)
     gradients = logits if overwrite and logits.is_contiguous() else logits.clone(memory_format=torch.contiguous_format)
     losses = logits.new_empty(len(logits))
     library.call('hard_negative_softmax', gradients, *logits.shape, int(logits.dtype == torch.float32),
-                 labels.contiguous(), float(top_percent), log_eps, losses)
+                 labels.contiguous(), float(top_percent), log_eps, EQUALLY_NEAR, losses)
     return losses, gradients
 
 
 def _reference(logits: Tensor, labels: Tensor, top_percent: float, log_eps: float) -> tuple[Tensor, Tensor]:
-    kept = hardest_negatives(logits, labels, top_percent) if logits.numel() else torch.zeros_like(logits).bool()
-    right, log_eps = logits.gather(1, labels[:, None]), torch.full_like(logits[:, :1], log_eps)  # (B, 1) all below
-    others = logits.masked_fill(~kept, -torch.inf).logsumexp(dim=1, keepdim=True).logaddexp(log_eps)
+    kept = hardest_negatives(logits, labels, top_percent)
+    high = logits.amax(dim=1, keepdim=True)  # (B, 1), as all that is no matrix below
+    logits, log_eps = logits - high, torch.full_like(high, log_eps)  # all NaN where a NaN is
+    right = logits.gather(1, labels[:, None])
+    others = logits.masked_fill(~kept, -torch.inf).logsumexp(dim=1, keepdim=True).logaddexp(log_eps - high)
     total = right.logaddexp(others)
-    losses = -(right - total).logaddexp(log_eps)
-    log_weight = right - total + losses  # of p / (p + eps)
+    log_weight = F.logsigmoid(right - total - log_eps)  # of p / (p + eps)
     gradients = (logits - total + log_weight).exp_().masked_fill_(~kept, 0)
     gradients.scatter_(1, labels[:, None], -(others - total + log_weight).exp_())
-    return losses.squeeze(1), gradients
+    return -(right - total).logaddexp(log_eps).squeeze(1), gradients
 
 
 def _check(logits: Tensor, labels: Tensor, top_percent: float, eps: float) -> None:

@@ -20,8 +20,8 @@ from pedsearch.ops.native import library_name
 
 from .. import plain_reciprocal
 
-KERNELS = ('pattern_sq_distances', 'person_crops', 'positive_ranks', 'reciprocal_sets', 'roi_pool', 'roi_pool_backward',
-           'sparse_product')
+KERNELS = ('hard_negative_softmax', 'pattern_sq_distances', 'person_crops', 'positive_ranks', 'reciprocal_sets',
+           'roi_pool', 'roi_pool_backward', 'sparse_product')
 BLOCK_THREADS = [8, 24]
 
 

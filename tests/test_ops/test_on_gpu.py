@@ -176,6 +176,32 @@ def test_rank_metrics():
     assert found == pytest.approx(reference, abs=1e-12)
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('scale', [.01, 4.])
+@pytest.mark.parametrize('top_percent', [.6, 1])
+def test_hard_negative_softmax(top_percent, scale, dtype):
+    generator = torch.Generator().manual_seed(0)
+    logits = (scale * torch.randn(256, 35_000, generator=generator, dtype=torch.float64)).to(dtype)
+    logits[:, ::7] = -torch.inf
+    labels = torch.randint(1, 7, (256, ), generator=generator)
+    on_device = logits.to(GPU), labels.to(GPU)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        found = ops.hard_negative_softmax(*on_device, top_percent)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    with reference_kernels():
+        reference = ops.hard_negative_softmax(*on_device, top_percent)
+    assert all(map(torch.equal, found, ops.hard_negative_softmax(*on_device, top_percent)))
+    for losses, gradients in (ops.hard_negative_softmax(logits, labels, top_percent), reference):
+        different = ((found[1] != 0).cpu() != (gradients != 0).cpu()).sum(dim=1)
+        assert different.max() <= 2
+        assert (different > 0).float().mean() < .1
+        torch.testing.assert_close(found[0].cpu(), losses.cpu(), atol=1e-4, rtol=1e-5)
+        same = different == 0
+        torch.testing.assert_close(found[1].cpu()[same], gradients.cpu()[same], atol=1e-6, rtol=1e-4)
+
+
 def boxes_of(num, height, width, generator):
     return plain_roi_pool.random_rois(num, height, width, 2, generator).float()
 

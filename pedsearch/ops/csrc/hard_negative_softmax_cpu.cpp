@@ -93,7 +93,7 @@ class Row {
   explicit Row(int64_t classes) : exps_(classes), buckets_(classes), masses_(kBuckets) {}
 
   // Replaces the logits by the gradient of the loss, which it returns.
-  T run(T* row, int64_t classes, int64_t label, double top_percent, double log_eps) {
+  T run(T* row, int64_t classes, int64_t label, double top_percent, double log_eps, double equally_near) {
     const T right = row[label];
     row[label] = -kInfinity;
     const T top = highest(row, classes);
@@ -103,7 +103,9 @@ class Row {
       std::fill(masses_.begin(), masses_.end(), 0);
       for (int64_t i = 0; i < classes; ++i) masses_[buckets_[i]] += exps_[i];
       for (const double mass : masses_) kept.sum += mass;
-      if (top_percent < 1 && kept.sum < kInfinity) kept = choose(row, classes, top_percent * kept.sum);
+      if (top_percent < 1 && kept.sum < kInfinity) {
+        kept = choose(row, classes, top_percent * kept.sum, equally_near * kept.sum);
+      }
     } else if (std::any_of(row, row + classes, [](T logit) { return std::isnan(logit); })) {
       kept.sum = std::numeric_limits<double>::quiet_NaN();
     }
@@ -124,8 +126,9 @@ class Row {
     T logit, exp;
   };
 
-  // The classes up to the one where the sum of the exponentials, the largest first, is nearest to the goal.
-  Kept choose(const T* row, int64_t classes, double goal) {
+  // The classes up to the one where the sum of the exponentials, the largest first, is nearest to the goal; of two that
+  // are equally near up to the slack, the first.
+  Kept choose(const T* row, int64_t classes, double goal, double slack) {
     int crossed = 0;
     Kept above{kInfinity, 0};
     while (crossed < kBuckets - 1 && !(above.sum + masses_[crossed] >= goal)) above.sum += masses_[crossed++];
@@ -150,13 +153,15 @@ class Row {
       }
     }
     if (end - begin <= kSorted) std::sort(begin, end, [](Candidate a, Candidate b) { return a.logit > b.logit; });
-    Kept reached = above, nearest = above;
-    for (auto next = begin; next != end && reached.sum < goal; ++next) {
-      reached = with(reached, next, next + 1);
-      if (nearest.sum == 0 || std::abs(reached.sum - goal) < std::abs(nearest.sum - goal)) nearest = reached;
+    Kept before = above, after = above;
+    for (auto next = begin; next != end && after.sum < goal; ++next) {
+      before = after;
+      after = with(after, next, next + 1);
     }
-    for (auto next = begin; next != end; ++next) above.sum += next->logit >= nearest.least ? next->exp : 0;
-    return {nearest.least, above.sum};
+    const bool closer = before.sum > 0 && goal - before.sum <= after.sum - goal + slack;
+    const T least = closer ? before.least : after.least;
+    for (auto next = begin; next != end; ++next) above.sum += next->logit >= least ? next->exp : 0;
+    return {least, above.sum};
   }
 
   template <class Iterator>
@@ -175,12 +180,12 @@ class Row {
 
 template <class T>
 int run_rows(T* logits, int64_t rows, int64_t classes, const int64_t* labels, double top_percent, double log_eps,
-             T* losses, int64_t threads) {
+             double equally_near, T* losses, int64_t threads) {
   return pedsearch::run_workers(rows, 4, threads, [=](pedsearch::Chunks& chunks) {
     Row<T> row(classes);
     for (int64_t begin, end; chunks.next(begin, end);)
       for (int64_t i = begin; i < end; ++i)
-        losses[i] = row.run(logits + i * classes, classes, labels[i], top_percent, log_eps);
+        losses[i] = row.run(logits + i * classes, classes, labels[i], top_percent, log_eps, equally_near);
   });
 }
 
@@ -189,10 +194,11 @@ int run_rows(T* logits, int64_t rows, int64_t classes, const int64_t* labels, do
 // logits (rows, classes) of float if single, else of double, which the gradient replaces; labels (rows) in
 // 0...classes-1; losses (rows) of their type.
 extern "C" int hard_negative_softmax(void* logits, int64_t rows, int64_t classes, int64_t single, const int64_t* labels,
-                                     double top_percent, double log_eps, void* losses, int64_t threads) {
+                                     double top_percent, double log_eps, double equally_near, void* losses,
+                                     int64_t threads) {
   if (single)
-    return run_rows(static_cast<float*>(logits), rows, classes, labels, top_percent, log_eps,
+    return run_rows(static_cast<float*>(logits), rows, classes, labels, top_percent, log_eps, equally_near,
                     static_cast<float*>(losses), threads);
-  return run_rows(static_cast<double*>(logits), rows, classes, labels, top_percent, log_eps,
+  return run_rows(static_cast<double*>(logits), rows, classes, labels, top_percent, log_eps, equally_near,
                   static_cast<double*>(losses), threads);
 }

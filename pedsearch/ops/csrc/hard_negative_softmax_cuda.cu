@@ -72,7 +72,7 @@ __device__ void find_digit(double goal, Shared& shared) {
 
 template <class T>
 __global__ void run_rows(T* logits, int64_t rows, int64_t classes, const int64_t* labels, double top_percent,
-                         double log_eps, T* losses) {
+                         double log_eps, double equally_near, T* losses) {
   using Int = typename SameWidth<T>::Int;
   Shared& shared = pedsearch::shared_memory<Shared>();
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
@@ -134,8 +134,10 @@ __global__ void run_rows(T* logits, int64_t rows, int64_t classes, const int64_t
       }
       single = highest(single, shared);
       const double before = -highest(-own, shared);
-      kept = above + level;
-      if (above && goal - double(above) <= double(above) + single - goal) kept = above, least = order_of(T(before));
+      const double slack = equally_near * double(kept);
+      const bool closer = above && goal - double(above) <= double(above) + single - goal + slack;
+      kept = closer ? above : above + level;
+      if (closer) least = order_of(T(before));
     }
 
     const double sum = broken ? double(NAN) : double(kept) / kOne;
@@ -155,11 +157,11 @@ __global__ void run_rows(T* logits, int64_t rows, int64_t classes, const int64_t
 
 template <class T>
 int launch_rows(T* logits, int64_t rows, int64_t classes, const int64_t* labels, double top_percent, double log_eps,
-                T* losses, cudaStream_t stream) {
+                double equally_near, T* losses, cudaStream_t stream) {
   using namespace pedsearch;
   if (rows == 0) return kOk;
   launch(run_rows<T>, std::min(rows, kMaxBlocks), sizeof(Shared), stream, logits, rows, classes, labels, top_percent,
-         log_eps, losses);
+         log_eps, equally_near, losses);
   return status_of(cudaGetLastError());
 }
 
@@ -167,11 +169,12 @@ int launch_rows(T* logits, int64_t rows, int64_t classes, const int64_t* labels,
 
 // As on the CPU; a label out of range makes the loss and the gradient of its row NaN. At most 2^23 classes.
 extern "C" int hard_negative_softmax(void* logits, int64_t rows, int64_t classes, int64_t single, const int64_t* labels,
-                                     double top_percent, double log_eps, void* losses, void* stream_handle) {
+                                     double top_percent, double log_eps, double equally_near, void* losses,
+                                     void* stream_handle) {
   const auto stream = static_cast<cudaStream_t>(stream_handle);
   if (single)
-    return launch_rows(static_cast<float*>(logits), rows, classes, labels, top_percent, log_eps,
+    return launch_rows(static_cast<float*>(logits), rows, classes, labels, top_percent, log_eps, equally_near,
                        static_cast<float*>(losses), stream);
-  return launch_rows(static_cast<double*>(logits), rows, classes, labels, top_percent, log_eps,
+  return launch_rows(static_cast<double*>(logits), rows, classes, labels, top_percent, log_eps, equally_near,
                      static_cast<double*>(losses), stream);
 }

@@ -1,9 +1,10 @@
 import copy
 import pickle
 
+import pytest
 import torch
 
-from pedsearch.models.memories.class_logits import ClassCount, class_logits
+from pedsearch.models.memories.class_logits import ClassCount, class_logits, class_means, row_products
 
 
 def test_logits_are_means_over_the_rows_of_a_class():
@@ -28,6 +29,28 @@ def test_rows_get_no_gradient_and_may_change_before_backward():
     assert rows.grad is None
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_means_are_those_of_the_rows_of_each_class(dtype):
+    rows = torch.randn(7, 5, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    for numbers in ([4, 0, 0, 1, 4, 4, 0], [0, 1, 2, 2, 1, 0, 0]):
+        labels, count = torch.tensor(numbers), ClassCount()
+        means, shift = class_means(rows, count.rows(labels)), count.rows(labels).shift
+        assert means.shape == (max(numbers) + 1, 5)
+        for k, mean in enumerate(means):
+            members = [row for row, number in zip(rows, numbers) if number == k]
+            torch.testing.assert_close(mean, sum(members) / len(members) if members else torch.zeros_like(mean))
+        missing = [k not in numbers for k in range(len(means))]
+        assert any(missing) == (shift is not None)
+        assert shift is None or shift.tolist() == [-float('inf') if gone else 0 for gone in missing]
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_row_products(dtype):
+    left, right = torch.randn(3, 40, dtype=dtype), torch.randn(40, 9, dtype=dtype)
+    for other in (right.T, right.T.contiguous()):
+        torch.testing.assert_close(row_products(left, other), left @ right)
+
+
 class Watched(torch.Tensor):
     reads = 0
 
@@ -40,6 +63,7 @@ def test_a_labelling_is_read_once():
     count, labels = ClassCount(), torch.tensor([0, 4, 2]).as_subclass(Watched)
     for reads, expected in ((1, 5), (2, 8), (3, 3)):
         assert [count(labels), count(labels)] == [expected, expected]
+        assert len(count.rows(labels).starts) == expected
         assert Watched.reads == reads
         if reads == 1:
             labels[0] = 7
