@@ -49,6 +49,9 @@ def test_search_config_loses_and_predicts(path):
     losses = model(**model.data_preprocessor(batch(scene(BOXES, [0, -1], size=(192, 160))), True), mode='loss')
     total, _ = model.parse_losses(losses)
     assert torch.isfinite(total)
+    total.backward()
+    idle = [name for name, param in model.named_parameters() if param.requires_grad and param.grad is None]
+    assert not idle, 'training on several processes waits for every gradient'
     model.roi_head.test_cfg.score_thr = 0.
     with torch.no_grad():
         result, = model.eval().test_step(batch(scene(BOXES, [0, -1], BOXES[:1], size=(192, 160))))

@@ -7,6 +7,7 @@ _base_ = [
 model = dict(
     roi_head=dict(loss_weights=dict(bbox=1.0)),
     test_cfg=dict(rcnn=dict(query='best_detection')))
+auto_scale_lr = dict(base_batch_size=5)
 train_dataloader = dict(batch_size=5)
 custom_hooks = [
     dict(type='PseudoLabelHook', batch_size=1, num_workers=4,

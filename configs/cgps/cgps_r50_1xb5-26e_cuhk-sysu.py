@@ -15,6 +15,7 @@ train_pipeline = [  # with the sixth scale that DICL leaves out on CUHK-SYSU
     dict(type='mmdet.RandomFlip', prob=0.5),
     dict(type='PackSearchInputs'),
 ]
+auto_scale_lr = dict(base_batch_size=5)
 train_dataloader = dict(batch_size=5, dataset=dict(pipeline=train_pipeline))
 custom_hooks = [
     dict(type='PseudoLabelHook', batch_size=1, num_workers=4,

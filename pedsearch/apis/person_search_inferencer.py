@@ -63,6 +63,8 @@ class PersonSearchInferencer(BaseInferencer):
     def __init__(self, config_or_model: str | os.PathLike | Config | nn.Module,
                  checkpoint: str | os.PathLike | None = None, device: str | torch.device | None = None) -> None:
         super().__init__(config_or_model, checkpoint, device)
+        # A protocol may take a detection for the query; here the query is the box that was asked for.
+        self.model.roi_head.test_cfg.query = 'gt_box'
         self.score_weighted = bool(_first(self.cfg.get('test_evaluator') or {}).get('score_weighted', False))
 
     def build_model(self, checkpoint: str | os.PathLike | None) -> nn.Module:
@@ -79,7 +81,9 @@ class PersonSearchInferencer(BaseInferencer):
         return _detections(self._run([self._prepare(image, ())])[0])
 
     def embed(self, image: Image, bboxes: Any) -> np.ndarray:
-        """Embeddings (q, D) of boxes (q, 4) xyxy in an image; what sticks out of the image is cut off."""
+        """Embeddings (q, D) of boxes (q, 4) xyxy in an image, of length 1 but for networks that are set otherwise; what
+        sticks out of the image is cut off.
+        """
         bboxes = check_bboxes(as_array(bboxes, 'bboxes'), 'bboxes', allow_empty_area=False)
         if not len(bboxes):
             raise ValueError('bboxes must hold at least one (x1, y1, x2, y2) row, got none')

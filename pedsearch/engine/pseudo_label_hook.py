@@ -38,6 +38,7 @@ from pedsearch.clustering.labels import number_by_first_member
 from pedsearch.registry import HOOKS, TASK_UTILS
 
 from .feature_extraction import extract_features
+from .memory_update_hook import MemoryUpdateHook
 
 OUTLIER = -1
 
@@ -84,6 +85,7 @@ class PseudoLabelHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Put the labels of a checkpoint back where the run goes on; weights alone start a run of their own."""
+        self._check(runner)
         if self._stored is None or runner.iter == 0:
             return
         self.labels, self.epoch = self._stored['labels'].cpu(), self._stored['epoch']
@@ -140,6 +142,8 @@ class PseudoLabelHook(Hook):
                                  'none; give it the transforms of testing')
             pipeline = runner.cfg.test_dataloader.dataset.pipeline
         boxes = _labels_boxes(dataset)
+        if boxes:
+            _check_boxes_stay(pipeline)
         feats = extract_features(runner.model, dataset.with_pipeline(pipeline), self.batch_size, self.num_workers,
                                  progress, boxes)
         if boxes and len(feats) != dataset.num_slots:
@@ -195,6 +199,19 @@ class PseudoLabelHook(Hook):
                         f'{type(model).__name__}; take ClusterContrastHead, SpCLHead or a weakly supervised RoI head, '
                         'or drop the hook')
 
+    def _check(self, runner: Runner) -> None:
+        """Stop a run whose parts do not fit together before it costs time."""
+        dataset, (name, head) = runner.train_dataloader.dataset, self._head(runner)
+        if not hasattr(dataset, 'with_pipeline'):
+            raise TypeError(f'PseudoLabelHook needs a data set with with_pipeline() and pids, got '
+                            f'{type(dataset).__name__}; a wrapper hides them, write one annotation file instead')
+        if hasattr(head, 'update_memory') and not any(isinstance(hook, MemoryUpdateHook) for hook in runner.hooks):
+            raise ValueError(f'the memory of {name} would never be updated; add dict(type=\'MemoryUpdateHook\') to '
+                             'custom_hooks')
+        if any(isinstance(hook, EMAHook) and hook.ema_model.update_buffers for hook in runner.hooks):
+            raise ValueError('an average of labels means nothing, and a memory may change its size, got EMAHook with '
+                             'update_buffers=True; leave it out')
+
     def _relabel(self, runner: Runner) -> None:
         """Hand the labels to the training set; those of boxes stand in the memory."""
         dataset = self._target(runner)
@@ -229,6 +246,15 @@ class PseudoLabelHook(Hook):
                            f'clustering {seconds_clustering:.1f} s')
         runner.visualizer.add_scalars({f'pseudo_labels/{name}': value for name, value in values.items()},
                                       step=runner.epoch)
+
+
+def _check_boxes_stay(pipeline: Sequence[dict]) -> None:
+    """Boxes must come in the pixels of the original image."""
+    types = [step['type'].split('.')[-1] for step in pipeline]
+    moving = [place for place, name in enumerate(types) if 'Resize' in name or 'Flip' in name]
+    if 'LoadSearchAnnotations' in types and moving and types.index('LoadSearchAnnotations') < max(moving):
+        raise ValueError(f'the extraction must leave boxes where they are annotated, got {types}; put '
+                         'LoadSearchAnnotations behind the transforms that move them, as in testing')
 
 
 def _labels_boxes(dataset: Dataset) -> bool:

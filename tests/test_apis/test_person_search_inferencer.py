@@ -1,5 +1,6 @@
 """Oracles: the model run by hand on the dataset's samples, and the ranking of the test protocol."""
 
+import copy
 import os
 import runpy
 import sys
@@ -224,3 +225,12 @@ def test_command_prints_and_draws_what_the_inferencer_finds(cfg: Config, checkpo
     (tmp_path / 'empty').mkdir()
     with pytest.raises(SystemExit, match=r'error: gallery folder .*empty must hold images \(.bmp, .* got none'):
         run('--gallery', str(tmp_path / 'empty'))
+
+
+def test_the_box_that_is_asked_for_counts_whatever_the_protocol(cfg: Config, checkpoint: str, images: list,
+                                                                inferencer: PersonSearchInferencer) -> None:
+    released = copy.deepcopy(cfg)
+    released.model.test_cfg.rcnn.query = 'best_detection'
+    boxes = [[20., 20, 60, 90], [30., 25, 70, 95]]
+    np.testing.assert_array_equal(PersonSearchInferencer(released, checkpoint, device='cpu').embed(images[0], boxes),
+                                  inferencer.embed(images[0], boxes))

@@ -202,3 +202,20 @@ def test_refresh_extracts_with_the_network_of_that_moment(root, tmp_path):
     embeds, _, _ = plain_embeds(root, model)
     torch.testing.assert_close(calls[2][1], embeds, atol=.02, rtol=0)
     assert (calls[2][1] - embeds).norm() < .5 * (calls[0][1] - embeds).norm(), 'the network has moved'
+
+
+@pytest.mark.parametrize(('change', 'error', 'message'), [
+    (lambda cfg: cfg.custom_hooks.pop(), ValueError,
+     'the memory of roi_head would never be updated; add dict.type=.MemoryUpdateHook.. to custom_hooks'),
+    (lambda cfg: cfg.custom_hooks.append(dict(type='mmengine.EMAHook', update_buffers=True)), ValueError,
+     'a memory may change its size, got EMAHook with update_buffers=True; leave it out'),
+    (lambda cfg: cfg.train_dataloader.update(dataset=dict(
+        type='mmengine.RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset)), TypeError,
+     'PseudoLabelHook needs a data set with with_pipeline.. and pids, got RepeatDataset; a wrapper hides them'),
+    (lambda cfg: cfg.custom_hooks[0].update(pipeline=cfg.train_dataloader.dataset.pipeline), ValueError,
+     'the extraction must leave boxes where they are annotated, got .*; put LoadSearchAnnotations behind')])
+def test_parts_that_do_not_fit_together(root, tmp_path, change, error, message):
+    cfg = box_config(root, tmp_path)
+    change(cfg)
+    with pytest.raises(error, match=message):
+        run_boxes(cfg)

@@ -489,6 +489,13 @@ def test_all_or_nothing(crops, places, tmp_path, capsys, monkeypatch):
     assert [path.name for path in tmp_path.rglob('*')] == ['scenes', 'mine.txt']
 
 
+def test_nobody_to_search_for(crops, places, tmp_path, capsys):
+    assert tool.main(command(crops, places, tmp_path / 'scenes', '--scenes', 2, 1)) == 1
+    assert ('nobody is in two of the 1 test scenes, so nobody can be searched for; ask for more --scenes or fewer --ids'
+            in capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(('options', 'message'), [
     (['--ids', 9, 3], '--ids must be from 1 to 8, the identities of the train crops in .*, got 9; ask for fewer'),
     (['--ids', 3, 7], '--ids must be from 1 to 6, the identities of the test crops'),

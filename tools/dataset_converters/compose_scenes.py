@@ -98,6 +98,9 @@ def write_annotations(folder: str, split: str, scenes: Sequence[dict], descripti
     images = [scene['image'] for scene in scenes]
     annotations = [dict(person, image_id=scene['image']['id']) for scene in scenes for person in scene['people']]
     queries = build_protocol(scenes, QUERY_VISIBILITY, per_id=len(scenes)) if split == 'test' else None
+    if queries == []:
+        raise ValueError(f'nobody is in two of the {len(scenes)} test scenes, so nobody can be searched for; ask for '
+                         'more --scenes or fewer --ids')
     write_scenes(folder, split, images, annotations, queries, description=description)
 
 

@@ -96,7 +96,7 @@ def find_places(roots: Sequence[str], by_name: bool = False) -> list[tuple[str, 
     if not places:
         raise ValueError(f'--backgrounds must hold pictures, got none in {", ".join(roots)}; leave it out to render '
                          'places')
-    return [tuple(places[name]) for name in sorted(places)]
+    return [tuple(dict.fromkeys(places[name])) for name in sorted(places)]
 
 
 def is_video(path: str) -> bool:

@@ -30,7 +30,7 @@ class SearchLayout(Layout):
     silent: tuple[str, ...] = (
         'type', 'data_preprocessor.mean', 'data_preprocessor.std', 'data_preprocessor.bgr_to_rgb', 'backbone.style',
         'backbone.strides', 'backbone.dilations', 'rpn_head.anchor_generator', 'rpn_head.bbox_coder', 'roi_head.type',
-        'roi_head.roi_extractor')
+        'roi_head.roi_extractor', 'roi_head.bbox_coder')
 
 
 COMMON = ((rf'backbone\.{RESNET}', r'backbone.\1'), (rf'rpn_head\.rpn_(conv|cls|reg)\.{LINEAR}', r'rpn_head.rpn_\1.\2'),
@@ -49,13 +49,16 @@ LAYOUTS = {
         (rf'roi_head\.bbox_head\.fc_reg\.{LINEAR}', r'roi_head.regressor.4.\1'),
         (rf'roi_head\.bbox_head\.fc_reid\.{LINEAR}', r'roi_head.fc_embed.\1')),
         dropped=rf'neck\.lateral_conv_8\.{DEFORM_CONV}|roi_head\.bbox_head\.(?:gt_)?id_feature\.{LINEAR}',
-        config='dicl_r50.py', silent=(*SearchLayout.silent, 'crop_size', 'roi_head.map_size')),
+        config='dicl_r50.py',
+        silent=(*SearchLayout.silent, 'crop_size', 'roi_head.map_size', 'roi_head.instance_branch')),
     'cgps': SearchLayout('CGPS', (
         *COMMON,
         (rf'roi_head\.shared_head\.{RESNET}', r'roi_head.shared_head.\1'),
         (rf'roi_head\.bbox_head\.(fc_cls|fc_reg)\.{LINEAR}', r'roi_head.\1.\2'),
         (rf'roi_head\.bbox_head\.id_feature\.{LINEAR}', r'roi_head.fc_c5.\1'),
-        (rf'roi_head\.bbox_head\.id_feature1\.{LINEAR}', r'roi_head.fc_c4.\1')), config='cgps_r50.py'),
+        (rf'roi_head\.bbox_head\.id_feature1\.{LINEAR}', r'roi_head.fc_c4.\1')), config='cgps_r50.py',
+        silent=(*SearchLayout.silent, 'roi_head.shared_head.depth', 'roi_head.shared_head.stage',
+                'roi_head.shared_head.stride', 'roi_head.shared_head.style')),
 }
 
 

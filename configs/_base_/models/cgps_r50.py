@@ -41,6 +41,8 @@ model = dict(
             roi_layer=dict(type='RoIAlign', output_size=14, sampling_ratio=0),
             out_channels=1024,
             featmap_strides=[16]),
+        bbox_coder=dict(
+            type='mmdet.DeltaXYWHBBoxCoder', target_means=[.0, .0, .0, .0], target_stds=[0.1, 0.1, 0.2, 0.2]),
         shared_head=dict(
             type='ResNetStage', depth=50, stage=3, stride=2, style='caffe', norm_cfg=norm_cfg, norm_eval=True,
             init_cfg=caffe_weights),

@@ -41,7 +41,10 @@ model = dict(
         roi_extractor=dict(
             type='DeformRoIPoolPack', output_size=(14, 6), channels=1024, fc_channels=1024, gamma=0.1,
             spatial_scale=1 / 16),
+        bbox_coder=dict(
+            type='mmdet.DeltaXYWHBBoxCoder', target_means=[.0, .0, .0, .0], target_stds=[0.1, 0.1, 0.2, 0.2]),
         memory=dict(type='InstanceMemory', num_slots=0, temperature=0.05, momentum=0.2, top_percent=0.6, eps=1e-6),
+        instance_branch=True,
         skip_single_label=True,
         unit_mean=False,
         consistency_reduction='element',

@@ -1,5 +1,6 @@
 """Batches that wait for the optimizer's step."""
 
+import torch
 from torch import Tensor
 
 
@@ -9,7 +10,6 @@ class PendingUpdate:
     With gradient accumulation several batches gather; they are written in their order.
 
     Example:
-        >>> import torch
         >>> pending = PendingUpdate()
         >>> pending.add(torch.ones(2, 3), torch.tensor([0, 1]))
         >>> [tuple(rows.shape) for rows in pending.take()[0]]
@@ -20,7 +20,9 @@ class PendingUpdate:
         self._batches: list[tuple[Tensor, ...]] = []
 
     def add(self, *rows: Tensor) -> None:
-        """Keep rows of one batch, without their graph."""
+        """Keep rows of one batch, without their graph; none where no gradient is computed, as in a validation."""
+        if not torch.is_grad_enabled():
+            return
         self._batches.append(tuple(row.detach() for row in rows))
 
     def take(self) -> list[tuple[Tensor, ...]]:

@@ -12,7 +12,8 @@ from pedsearch.registry import MODELS
 class ReIDMobileNetV2(MobileNetV2):
     """``mmpretrain.MobileNetV2`` whose sixth stage can keep the size of its input.
 
-    Parameters and their names stay those of ``mmpretrain.MobileNetV2``; the last map has shape
+    Parameters and their names stay those of ``mmpretrain.MobileNetV2``, without those behind the last of its
+    ``out_indices``; with all of them the last map has shape
     (B, 1280, H / 16, W / 16) with ``last_stride=1`` and (B, 1280, H / 32, W / 32) with 2.
 
     Args:
@@ -33,3 +34,6 @@ class ReIDMobileNetV2(MobileNetV2):
             raise ValueError(f'last_stride must be 1 or 2, got {last_stride}')
         super().__init__(**kwargs)
         self.layer6[0].conv[1].conv.stride = (last_stride, last_stride)
+        for name in self.layers[max(self.out_indices) + 1:]:  # they would run and never get a gradient
+            delattr(self, name)
+        del self.layers[max(self.out_indices) + 1:]

@@ -127,10 +127,15 @@ class SearchRoIHead(BaseModule):
 
     def memory_loss(self, embeds: Tensor, ids: Tensor, samples: RoISamples) -> Tensor:
         """Loss of people (n, D) against the rows ``ids`` (n,) of the memory; they are its next update."""
+        memory = self.checked_memory()
+        self._pending.add(embeds, ids, samples.people(samples.sample_inds))
+        return memory.loss(embeds, ids)
+
+    def checked_memory(self) -> nn.Module:
+        """The memory; ValueError where there is none."""
         if self.memory is None:
             raise ValueError('training needs a memory, got memory=None; give the RoI head `memory=dict(type=...)`')
-        self._pending.add(embeds, ids, samples.people(samples.sample_inds))
-        return self.memory.loss(embeds, ids)
+        return self.memory
 
     def update_memory(self) -> None:
         """Write the batches since the last call into the memory; called after the optimizer's step."""

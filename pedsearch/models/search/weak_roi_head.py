@@ -47,7 +47,7 @@ class WeakSearchRoIHead(SearchRoIHead):
     def init_memory(self, feats: Tensor) -> None:
         """Fill the memory with unit embeddings (N, D) of the annotated boxes, in the order of their slots."""
         self._pending.take()
-        self.memory.reset(feats)
+        self.checked_memory().reset(feats)
 
     def memory_feats(self) -> Tensor:
         """Rows of the memory (N, D)."""

@@ -14,3 +14,10 @@ def test_batches_come_once_in_their_order_and_without_graph():
     assert not first.requires_grad
     assert ids.tolist() == [0, 1]
     assert pending.take() == []
+
+
+def test_a_validation_leaves_nothing():
+    pending = PendingUpdate()
+    with torch.no_grad():
+        pending.add(torch.ones(2, 3), torch.tensor([0, 1]))
+    assert pending.take() == []

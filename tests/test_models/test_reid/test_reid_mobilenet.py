@@ -34,3 +34,15 @@ def test_with_stride_2_it_is_torchvisions():
 def test_other_strides():
     with pytest.raises(ValueError, match='last_stride must be 1 or 2, got 3'):
         ReIDMobileNetV2(last_stride=3)
+
+
+def test_nothing_is_built_behind_the_last_output():
+    torch.manual_seed(0)
+    whole, part = ReIDMobileNetV2(widen_factor=.25), ReIDMobileNetV2(widen_factor=.25, out_indices=(2, 4))
+    whole.eval(), part.eval()
+    assert [name for name, _ in part.named_children()] == ['conv1', *(f'layer{index}' for index in range(1, 6))]
+    part.load_state_dict(whole.state_dict(), strict=False)
+    whole.out_indices = (2, 4)
+    x = torch.randn(1, 3, 64, 32)
+    for ours, theirs in zip(part(x), whole(x), strict=True):
+        torch.testing.assert_close(ours, theirs)

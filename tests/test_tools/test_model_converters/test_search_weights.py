@@ -257,6 +257,9 @@ def test_what_does_not_fit_is_named_in_one_line(run, tmp_path, change, message):
 
 @pytest.mark.parametrize(('model', 'message'), [
     ("backbone=dict(style='pytorch')", "the weights need backbone.style='caffe', the config has 'pytorch'"),
+    ('roi_head=dict(instance_branch=False)',
+     'the weights need roi_head.instance_branch=True, the config has False'),
+    ('roi_head=dict(bbox_coder=dict(target_stds=[1., 1., 1., 1.]))', 'the weights need roi_head.bbox_coder='),
     ('crop_size=(256, 128)', 'the weights need crop_size=[224, 96], the config has [256, 128]'),
     ('roi_head=dict(embed_dims=128)', 'roi_head.fc_embed.weight has shape (256, 86016) instead of (128, 86016)')])
 def test_a_config_that_does_not_fit(run, tmp_path, model, message):
