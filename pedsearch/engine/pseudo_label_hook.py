@@ -21,7 +21,7 @@ Shape legend: N images or boxes that are clustered, R boxes of a batch, C cluste
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -250,7 +250,8 @@ class PseudoLabelHook(Hook):
 
 def _check_boxes_stay(pipeline: Sequence[dict]) -> None:
     """Boxes must come in the pixels of the original image."""
-    types = [step['type'].split('.')[-1] for step in pipeline]
+    types = [str(step.get('type')).split('.')[-1] if isinstance(step, Mapping) else type(step).__name__
+             for step in pipeline]
     moving = [place for place, name in enumerate(types) if 'Resize' in name or 'Flip' in name]
     if 'LoadSearchAnnotations' in types and moving and types.index('LoadSearchAnnotations') < max(moving):
         raise ValueError(f'the extraction must leave boxes where they are annotated, got {types}; put '

@@ -209,8 +209,9 @@ def test_refresh_extracts_with_the_network_of_that_moment(root, tmp_path):
      'the memory of roi_head would never be updated; add dict.type=.MemoryUpdateHook.. to custom_hooks'),
     (lambda cfg: cfg.custom_hooks.append(dict(type='mmengine.EMAHook', update_buffers=True)), ValueError,
      'a memory may change its size, got EMAHook with update_buffers=True; leave it out'),
-    (lambda cfg: cfg.train_dataloader.update(dataset=dict(
-        type='mmengine.RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset)), TypeError,
+    (lambda cfg: setattr(cfg.train_dataloader, 'dataset', dict(
+        type='mmengine.RepeatDataset', times=2,
+        dataset=dict(cfg.train_dataloader.dataset.to_dict(), type='pedsearch.SearchSceneDataset'))), TypeError,
      'PseudoLabelHook needs a data set with with_pipeline.. and pids, got RepeatDataset; a wrapper hides them'),
     (lambda cfg: cfg.custom_hooks[0].update(pipeline=cfg.train_dataloader.dataset.pipeline), ValueError,
      'the extraction must leave boxes where they are annotated, got .*; put LoadSearchAnnotations behind')])
