@@ -52,6 +52,8 @@ class ReIDDataSample(BaseDataElement):
     Fields:
 
     * ``feat`` (after ``predict``): (D,) floating point; need not be normalised.
+    * ``mesh``, ``turned_mesh`` (with ``LoadMeshViews``): (1, H, W) uint8 pictures of the body, background 255, as
+      photographed and turned by ``angle_deg`` (metainfo).
 
     Metainfo: ``sample_idx`` (int, place in the dataset, which tells repeated samples), ``img_path``, ``pid`` (int,
     :data:`UNLABELED` without identity), ``camid`` (int, -1 for unknown), ``is_query`` (bool, test only: searched for,

@@ -8,13 +8,20 @@ from .reid_datasets import (
     MSMT17Dataset,
     ReIDDataset,
 )
-from .samplers import CameraSampler, CrossDomainSampler, EpochSampler, MultipleGallerySampler, PKSampler
+from .samplers import (
+    CameraSampler,
+    CrossDomainSampler,
+    EpochSampler,
+    LabelledSampler,
+    MultipleGallerySampler,
+    PKSampler,
+)
 from .search_datasets import CUHKSYSUDataset, PRWDataset, SearchDataset, SearchSceneDataset
-from .transforms import LoadImage, LoadSearchAnnotations, PackReIDInputs, PackSearchInputs, RandomErasing
+from .transforms import LoadImage, LoadMeshViews, LoadSearchAnnotations, PackReIDInputs, PackSearchInputs, RandomErasing
 
 __all__ = [
     'CUHKSYSUDataset', 'CameraSampler', 'CropDataset', 'CrossDomainDataset', 'CrossDomainSampler', 'DukeMTMCDataset',
-    'EpochSampler', 'LoadImage', 'LoadSearchAnnotations', 'MSMT17Dataset', 'Market1501Dataset',
-    'MultipleGallerySampler', 'PKSampler', 'PRWDataset', 'PackReIDInputs', 'PackSearchInputs', 'RandomErasing',
-    'ReIDDataset', 'SearchDataset', 'SearchSceneDataset'
+    'EpochSampler', 'LabelledSampler', 'LoadImage', 'LoadMeshViews', 'LoadSearchAnnotations', 'MSMT17Dataset',
+    'Market1501Dataset', 'MultipleGallerySampler', 'PKSampler', 'PRWDataset', 'PackReIDInputs', 'PackSearchInputs',
+    'RandomErasing', 'ReIDDataset', 'SearchDataset', 'SearchSceneDataset'
 ]

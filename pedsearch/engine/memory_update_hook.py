@@ -2,7 +2,7 @@
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
@@ -47,7 +47,7 @@ class MemoryUpdateHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
         # Several optimizers have no common step; their model takes its steps itself, all within an iteration.
-        if isinstance(runner.optim_wrapper, OptimWrapper) and not runner.optim_wrapper.should_update():
+        if not isinstance(runner.optim_wrapper, OptimWrapperDict) and not runner.optim_wrapper.should_update():
             return
         for module in self._modules(runner):
             module.update_memory()

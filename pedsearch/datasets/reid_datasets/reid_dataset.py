@@ -31,9 +31,10 @@ class ReIDDataset(SplitDataset):
     """Base of the re-identification datasets: one sample per crop.
 
     A subclass writes :meth:`load_crops`. Samples are ordered by path, in the test split queries first. They carry
-    ``img_path, pid, camid, sample_idx``, in the test split ``is_query``, in the train split ``label``, what is trained
-    on at present. Training pids are mapped in rising order to 0 ... ``num_ids - 1``; test pids stay as the subclass
-    reads them. Training and test people are different people, whatever their numbers.
+    ``img_path``, ``name`` (the path below ``data_root``), ``pid, camid, sample_idx``, in the test split ``is_query``,
+    in the train split ``label``, what is trained on at present. Training pids are mapped in rising order to
+    0 ... ``num_ids - 1``; test pids stay as the subclass reads them. Training and test people are different people,
+    whatever their numbers.
 
     Args:
         *args: See :class:`~pedsearch.datasets.split_dataset.SplitDataset`.
@@ -168,7 +169,8 @@ class ReIDDataset(SplitDataset):
         self._labels.copy_(labels)
 
     def _sample(self, crop: Crop) -> dict:
-        return dict(img_path=osp.join(self.data_root, crop.path), pid=crop.pid, camid=crop.camid)
+        return dict(
+            name=crop.path, img_path=osp.join(self.data_root, crop.path), pid=crop.pid, camid=crop.camid)
 
     def _read_columns(self) -> None:
         """Read identities and cameras of the loaded samples and let the labels start as identities."""

@@ -6,6 +6,9 @@ Geometry in between is mmdet's (scenes with boxes: ``mmdet.Resize``, ``mmdet.Ran
 
 from .formatting import PackReIDInputs, PackSearchInputs
 from .loading import LoadImage, LoadSearchAnnotations
+from .mesh_views import LoadMeshViews
 from .random_erasing import RandomErasing
 
-__all__ = ['LoadImage', 'LoadSearchAnnotations', 'PackReIDInputs', 'PackSearchInputs', 'RandomErasing']
+__all__ = [
+    'LoadImage', 'LoadMeshViews', 'LoadSearchAnnotations', 'PackReIDInputs', 'PackSearchInputs', 'RandomErasing'
+]

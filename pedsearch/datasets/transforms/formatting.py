@@ -73,6 +73,8 @@ class PackSearchInputs(BaseTransform):
 class PackReIDInputs(BaseTransform):
     """Return ``dict(inputs=(3, H, W) tensor of the image's type, data_samples=ReIDDataSample)``.
 
+    Where there are pictures of the person's body, ``mesh`` and ``turned_mesh``, the sample holds them as (1, H, W).
+
     Args:
         meta_keys (Sequence[str]): Entries of the sample that become metainfo, those it lacks are skipped.
 
@@ -82,7 +84,8 @@ class PackReIDInputs(BaseTransform):
 
     def __init__(
         self,
-        meta_keys: Sequence[str] = ('sample_idx', 'img_path', 'pid', 'camid', 'is_query', 'label', 'domain', 'seed')
+        meta_keys: Sequence[str] = ('sample_idx', 'img_path', 'name', 'pid', 'camid', 'is_query', 'label', 'domain',
+                                    'seed', 'angle_deg')
     ) -> None:
         self.meta_keys = tuple(meta_keys)
 
@@ -91,6 +94,9 @@ class PackReIDInputs(BaseTransform):
         if img.ndim != 3 or img.shape[2] != 3:
             raise ValueError(f'img must have shape (H, W, 3), got {img.shape}; read it in colour (LoadImage)')
         sample = ReIDDataSample(metainfo={key: results[key] for key in self.meta_keys if key in results})
+        for key in ('mesh', 'turned_mesh'):
+            if key in results:
+                sample.set_data({key: torch.from_numpy(np.ascontiguousarray(results[key]))[None]})
         img = np.ascontiguousarray(img.transpose(2, 0, 1))  # (H, W, 3) -> (3, H, W)
         return dict(inputs=torch.from_numpy(img), data_samples=sample)
 

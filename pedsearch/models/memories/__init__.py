@@ -7,8 +7,11 @@ from .hybrid_memory import HybridMemory
 from .instance_memory import InstanceMemory
 from .oim_memory import OIMMemory
 from .pending_update import PendingUpdate
+from .prototypes import Prototypes
+from .random_keys import random_keys
+from .view_memory import ViewMemory
 
 __all__ = [
-    'ClusterMemory', 'HybridMemory', 'InstanceMemory', 'OIMMemory', 'PendingUpdate', 'class_logits', 'cluster_means',
-    'hard_negative_terms', 'hardest_negatives'
+    'ClusterMemory', 'HybridMemory', 'InstanceMemory', 'OIMMemory', 'PendingUpdate', 'Prototypes', 'ViewMemory',
+    'class_logits', 'cluster_means', 'hard_negative_terms', 'hardest_negatives', 'random_keys'
 ]

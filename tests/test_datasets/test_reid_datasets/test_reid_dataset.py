@@ -46,7 +46,7 @@ def test_training_samples(root):
     dataset = train_set(root)
     expected = [('a/10.jpg', 2, -1), ('a/2.jpg', -1, 1), ('b/1.jpg', 0, 1), ('b/3.jpg', 2, 2), ('c/1.jpg', 1, 1)]
     assert [dataset.get_data_info(index) for index in range(5)] == [
-        dict(img_path=f'{root}/{path}', pid=pid, camid=camid, sample_idx=index, label=pid)
+        dict(name=path, img_path=f'{root}/{path}', pid=pid, camid=camid, sample_idx=index, label=pid)
         for index, (path, pid, camid) in enumerate(expected)]
     assert dataset.pids.tolist() == dataset.labels.tolist() == [2, -1, 0, 2, 1]
     assert dataset.camids.tolist() == [-1, 1, 1, 2, 1]
