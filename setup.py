@@ -17,12 +17,13 @@ def requirements(name: str) -> list[str]:
 
 OPTIONAL = {requirement.split('>')[0]: requirement for requirement in requirements('optional')}
 EXTRAS = {
-    'mesh': [OPTIONAL['anny']],
+    'mesh': [OPTIONAL['anny'], OPTIONAL['h5py']],
     'smpl': [OPTIONAL['smplx']],
     'faiss': [OPTIONAL['faiss-cpu']],
     'infomap': [OPTIONAL['infomap']],
+    'views': [OPTIONAL['torchmetrics']],
     'log': [OPTIONAL['tensorboard'], OPTIONAL['wandb']],
-    'tests': requirements('tests') + [OPTIONAL['anny'], OPTIONAL['faiss-cpu']],
+    'tests': requirements('tests') + [OPTIONAL[name] for name in ('anny', 'faiss-cpu', 'h5py', 'torchmetrics')],
     'docs': requirements('docs'),
 }
 

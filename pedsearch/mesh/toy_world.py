@@ -200,12 +200,20 @@ class ToyWorld:
             split (str): 'train' or 'test'.
             index (int): Image of the split; its camera is ``index % num_cameras``.
         """
+        return self.render_visits(split, index, self.visits(split, index))
+
+    def render_visits(self, split: str, index: int, visits: list[Visit]) -> Scene:
+        """Draw other people in the place and light of an image.
+
+        Args:
+            split (str), index (int): The image.
+            visits (list[Visit]): The people; who is hidden is taken out.
+        """
         config = self.config
         camid = index % len(self.sites)
         site, side = self.sites[camid], config.supersample
         backdrop = site.backdrop
         size = tuple(backdrop.depth.shape)
-        visits = self.visits(split, index)
         drawn = draw_people(visits, self.body, self.wardrobe, site.camera.resized(side), size)
         visibility = drop_hidden(drawn, backdrop.depth, config.min_visibility)
 

@@ -11,6 +11,7 @@ from .nearest_of_candidates import nearest_of_candidates
 from .pattern_sq_distances import pattern_sq_distances
 from .person_crops import person_crops
 from .positive_ranks import positive_ranks
+from .rasterize import zbuffer
 from .reciprocal_sets import reciprocal_sets
 from .smallest_of_symmetric import smallest_of_symmetric
 from .sparse_product import sparse_product
@@ -19,5 +20,5 @@ from .sparse_rows import SparseRows
 __all__ = [
     'SparseRows', 'deform_roi_pool', 'hard_negative_softmax', 'hardest_negatives', 'multi_level_roi_align',
     'native_library', 'nearest_of_candidates', 'pattern_sq_distances', 'person_crops', 'positive_ranks',
-    'reciprocal_sets', 'reference_kernels', 'smallest_of_symmetric', 'sparse_product'
+    'reciprocal_sets', 'reference_kernels', 'smallest_of_symmetric', 'sparse_product', 'zbuffer'
 ]

@@ -1,6 +1,7 @@
 """The z-buffer against a pixel-by-pixel oracle and against geometry known in closed form."""
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from pedsearch.mesh.cameras import OrthographicCamera, PinholeCamera, look_rotation
 from pedsearch.mesh.garments import ellipsoid
 from pedsearch.mesh.renderers import SoftwareRenderer, rasterize, vertex_normals
+from pedsearch.ops import reference_kernels
 from pedsearch.registry import TASK_UTILS
 
 
@@ -74,7 +76,7 @@ def test_each_mesh_has_its_own_buffer():
 def test_chunks_change_nothing(monkeypatch):
     points, faces = random_triangles(4, 60, 24, 32)
     whole = rasterize(points, faces, (24, 32))
-    monkeypatch.setattr('pedsearch.mesh.renderers._CHUNK', 50)
+    monkeypatch.setattr('pedsearch.ops.rasterize._CHUNK', 50)
     pieces = rasterize(points, faces, (24, 32))
     assert torch.equal(whole.face, pieces.face)
     assert torch.equal(whole.bary, pieces.bary)
@@ -143,6 +145,102 @@ def test_lambert_value_of_a_facing_plate():
     color = torch.tensor([0.5, 0.25, 1.0]).expand(4, 3)
     out = renderer(plate, faces, camera, color)
     torch.testing.assert_close(out.image[0, :, 8, 8], torch.tensor([0.4, 0.2, 0.8]))
+
+
+def composed_picture(renderer, points, normals, faces, colors, perspective):
+    """Fragments of all meshes in one list, shaded, scattered into pictures, the nearest of all samples of a pixel."""
+    batch, side = len(points), renderer.supersample
+    size = [length * side for length in renderer.image_size]
+    points = points * torch.tensor([side, side, 1.0])
+    mesh = torch.arange(batch)
+    all_faces = (faces + mesh[:, None, None] * points.shape[1]).reshape(-1, 3)
+    hits = rasterize(
+        points.reshape(-1, 3), all_faces, size, mesh.repeat_interleave(len(faces)), perspective=perspective
+    )
+    normal = torch.nn.functional.normalize(hits.interpolate(normals.reshape(-1, 3), all_faces), dim=-1)
+    shade = torch.full_like(hits.depth, renderer.ambient)
+    for direction, strength in renderer.lights:
+        shade = shade + strength * (normal @ torch.nn.functional.normalize(torch.tensor(direction), dim=0)).clamp(min=0)
+    albedo = hits.interpolate(colors.expand(batch, -1, -1).reshape(-1, colors.shape[-1]), all_faces)
+    image = torch.full((batch, *size, colors.shape[-1]), renderer.background)
+    image[hits.mesh, hits.row, hits.col] = (albedo * shade[:, None]).clamp(0, 1)
+    mask, depth = torch.zeros(batch, *size), torch.full((batch, *size), torch.inf)
+    mask[hits.mesh, hits.row, hits.col] = 1
+    depth[hits.mesh, hits.row, hits.col] = hits.depth
+    face = torch.full((batch, *size), -1)
+    face[hits.mesh, hits.row, hits.col] = hits.face % len(faces)
+    pool = torch.nn.functional.avg_pool2d
+    samples, blocks = (
+        values.unflatten(1, (-1, side)).unflatten(3, (-1, side)).transpose(2, 3).flatten(3) for values in (depth, face)
+    )  # (B, H, W, side * side)
+    nearest = samples.argmin(-1, keepdim=True)
+    return (
+        pool(image.permute(0, 3, 1, 2), side), pool(mask[:, None], side)[:, 0], samples.amin(-1),
+        blocks.gather(3, nearest)[..., 0],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize('native', [True, False])
+@pytest.mark.parametrize('perspective', [True, False])
+@pytest.mark.parametrize(('batch', 'supersample', 'channels'), [(3, 2, 3), (1, 1, 1), (2, 3, 1)])
+def test_pictures_are_those_of_shaded_fragments(batch, supersample, channels, perspective, native):
+    """To the last bit."""
+    generator = torch.Generator().manual_seed(7)
+    vertices, faces = ellipsoid((0.0, 0.0, 0.0), (9.0, 14.0, 6.0))
+    points = vertices + torch.tensor([12.0, 15.0, 20.0]) + torch.randn(batch, len(vertices), 3, generator=generator)
+    normals = torch.nn.functional.normalize(torch.randn(points.shape, generator=generator), dim=-1)
+    colors = torch.rand(len(vertices), channels, generator=generator)
+    renderer = SoftwareRenderer((30, 26), supersample, lights=(((-0.5, -0.6, -0.7), 0.75), ((1.0, 0.0, -1.0), 0.5)))
+    expected = composed_picture(renderer, points, normals, faces, colors, perspective)
+    with nullcontext() if native else reference_kernels():
+        found = renderer.draw(points, normals, faces, colors, perspective)
+    for name, value in zip(('image', 'mask', 'depth', 'face_index'), expected):
+        assert torch.equal(getattr(found, name), value), name
+    grey, same = (renderer.draw(points, normals, faces, value, perspective) for value in (None, colors * 0 + 0.75))
+    torch.testing.assert_close(grey.image, same.image[:, :1])
+    assert 0.2 < float(found.mask.mean()) < 0.8
+
+
+def test_of_equally_deep_samples_the_first_is_named():
+    """Pixels whose left half shows one plate, their right half another."""
+    points = torch.tensor([[0.0, 0, 2], [0.5, 0, 2], [0.5, 8, 2], [0, 8, 2], [4, 0, 2], [4, 8, 2]])[None]
+    left, right = [[0, 1, 2], [0, 2, 3]], [[1, 4, 5], [1, 5, 2]]
+    for faces, named in ((left + right, {0, 1}), (right + left, {2, 3})):
+        out = SoftwareRenderer((8, 4)).draw(points, torch.zeros_like(points), torch.tensor(faces))
+        assert set(out.face_index[0, :, 0].tolist()) <= named
+
+
+def test_double_precision_is_drawn_in_single():
+    vertices, faces = ellipsoid((12.0, 15.0, 20.0), (9.0, 14.0, 6.0))
+    renderer = SoftwareRenderer((30, 26))
+    single = renderer.draw(vertices[None], -vertices[None], faces, vertices / 40)
+    double = renderer.draw(vertices[None].double(), -vertices[None].double(), faces, vertices.double() / 40)
+    assert double.image.dtype == torch.float32
+    assert torch.equal(single.image, double.image)
+
+
+def test_pictures_without_meshes_and_without_triangles():
+    renderer = SoftwareRenderer((6, 4))
+    some = renderer.draw(torch.rand(2, 9, 3), torch.rand(2, 9, 3), torch.zeros(0, 3).long())
+    assert some.image.shape == (2, 1, 6, 4)
+    assert (some.image == 1).all()
+    assert some.depth.isinf().all()
+    none = renderer.draw(torch.rand(0, 9, 3), torch.rand(0, 9, 3), torch.arange(9).view(3, 3))
+    assert none.image.shape == (0, 1, 6, 4)
+
+
+@pytest.mark.parametrize('batch', [1, 3])
+def test_vertex_normals_are_sums_in_the_order_of_the_faces(batch):
+    """To the last bit: files made of pictures must not change."""
+    vertices, faces = ellipsoid((0.0, 0.0, 0.0), (1.0, 2.0, 3.0), rows=8, cols=11)
+    vertices = vertices + torch.rand(batch, *vertices.shape, generator=torch.Generator().manual_seed(0))
+    slow = torch.zeros_like(vertices)
+    a, b, c = vertices[:, faces].unbind(2)
+    across = torch.linalg.cross(b - a, c - a)
+    for corner in range(3):
+        for index, face in enumerate(faces.tolist()):
+            slow[:, face[corner]] += across[:, index]
+    assert torch.equal(vertex_normals(vertices, faces), torch.nn.functional.normalize(slow, dim=-1))
 
 
 def test_turned_body_equals_turned_camera():

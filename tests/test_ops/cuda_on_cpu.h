@@ -83,8 +83,23 @@ inline int __popc(uint32_t word) { return __builtin_popcount(word); }
 inline int __ffs(uint32_t word) { return __builtin_ffs(int(word)); }
 inline double __dadd_rn(double a, double b) { return a + b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
+inline int __float_as_int(float value) {
+  int bits;
+  return std::memcpy(&bits, &value, sizeof bits), bits;
+}
+inline float __int_as_float(int bits) {
+  float value;
+  return std::memcpy(&value, &bits, sizeof value), value;
+}
 template <class T>
 T atomicAdd(T* place, T value) { return __atomic_fetch_add(place, value, __ATOMIC_RELAXED); }
+template <class T>
+T atomicMin(T* place, T value) {
+  T old = __atomic_load_n(place, __ATOMIC_RELAXED);
+  while (value < old && !__atomic_compare_exchange_n(place, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  return old;
+}
 template <class T>
 T add_by_exchange(T* place, T value) {
   T old, sum;

@@ -18,10 +18,10 @@ from pedsearch.ops import build as build_module
 from pedsearch.ops.build import build
 from pedsearch.ops.native import library_name
 
-from .. import plain_reciprocal
+from .. import plain_reciprocal, plain_zbuffer
 
 KERNELS = ('hard_negative_softmax', 'pattern_sq_distances', 'person_crops', 'positive_ranks', 'reciprocal_sets',
-           'roi_pool', 'roi_pool_backward', 'sparse_product')
+           'roi_pool', 'roi_pool_backward', 'sparse_product', 'zbuffer')
 BLOCK_THREADS = [8, 24]
 
 
@@ -179,6 +179,34 @@ def test_positive_ranks(emulated_gpu, num_rows, num_columns, kind, dtype, block_
         found = ops.positive_ranks(dist, *tensors)
     assert found.tolist() == plain_ranks(dist, *tensors)
     assert torch.equal(found, ops.positive_ranks(dist, *tensors))
+
+
+@pytest.mark.parametrize('block_threads', BLOCK_THREADS)
+@pytest.mark.parametrize('perspective', [True, False])
+@pytest.mark.parametrize(('batch', 'num_faces', 'size', 'image_size'),
+                         [(3, 60, 3., (21, 34)), (2, 40, 30., (50, 40)), (1, 30, 9., (1, 70)), (2, 0, 1., (5, 6)),
+                          (0, 4, 3., (5, 6))])
+def test_zbuffer(emulated_gpu, batch, num_faces, size, image_size, perspective, block_threads):
+    """Triangles for one thread, up to 64 pixels, and for its block; a few that are not drawn, a depth below 0."""
+    points, faces = plain_zbuffer.soup(batch, num_faces, image_size, size)
+    with emulated_gpu(block_threads):
+        found = ops.zbuffer(points, faces, image_size, perspective=perspective)
+    expected = ops.zbuffer(points, faces, image_size, perspective=perspective)
+    with reference_kernels():
+        reference = ops.zbuffer(points, faces, image_size, perspective=perspective)
+    for other in (expected, reference):
+        assert torch.equal(found[0], other[0])
+        assert plain_zbuffer.bits(found[1]).equal(plain_zbuffer.bits(other[1]))
+    assert (found[0] >= 0).any() == (batch * num_faces > 0)
+
+
+def test_triangles_with_a_corner_that_does_not_exist_are_dropped(emulated_gpu, monkeypatch):
+    monkeypatch.setattr('pedsearch.ops.rasterize._check', lambda *args: None)
+    points = torch.tensor([[[0., 0, 1], [9, 0, 1], [0, 9, 1]]]).repeat(2, 1, 1)
+    faces = torch.tensor([[0, 1, 3], [0, 1, 2], [-1, 1, 2]])
+    with emulated_gpu(8):
+        found, _ = ops.zbuffer(points, faces, (4, 4))
+    assert found.unique().tolist() == [1]
 
 
 def test_no_memory_left(emulated_gpu):

@@ -11,7 +11,7 @@ from pedsearch.functional import k_reciprocal_rerank, rank_metrics
 from pedsearch.functional.neighbours import nearest_neighbours, unit_rows
 from pedsearch.ops import SparseRows, native_library, reference_kernels
 
-from .. import plain_roi_pool
+from .. import plain_roi_pool, plain_zbuffer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 CPU, GPU = torch.device('cpu'), torch.device('cuda')
@@ -286,3 +286,18 @@ def test_an_image_that_does_not_exist_gives_nan():
     rois = torch.tensor([[0., 0, 0, 4, 4], [7, 0, 0, 4, 4]], device=GPU)
     pooled = ops.deform_roi_pool(torch.ones(1, 2, 6, 6, device=GPU), rois, None, (2, 2))
     assert pooled.isnan().flatten(1).all(dim=1).tolist() == [False, True]
+
+
+@pytest.mark.parametrize('perspective', [True, False])
+@pytest.mark.parametrize(('batch', 'num_faces', 'size', 'image_size'),
+                         [(16, 20_000, 2., (256, 128)), (2, 3000, 200., (720, 1280)), (1, 1, 9., (1, 1))])
+def test_zbuffer(batch, num_faces, size, image_size, perspective):
+    """To the last bit."""
+    points, faces = plain_zbuffer.soup(batch, num_faces, image_size, size)
+    expected = ops.zbuffer(points, faces, image_size, perspective=perspective)
+    found = ops.zbuffer(points.to(GPU), faces.to(GPU), image_size, perspective=perspective)
+    with reference_kernels():
+        reference = ops.zbuffer(points.to(GPU), faces.to(GPU), image_size, perspective=perspective)
+    for other in (expected, reference):
+        assert torch.equal(found[0].cpu(), other[0].cpu())
+        assert plain_zbuffer.bits(found[1].cpu()).equal(plain_zbuffer.bits(other[1].cpu()))

@@ -70,20 +70,26 @@ def split_protocol(people: Sequence[Cut], queries: Sequence[dict]) -> list[Cut]:
     ]
 
 
-def cut_box(img: np.ndarray, bbox: np.ndarray, margin: float) -> np.ndarray:
-    """Cut a box out, each side moved outwards by ``margin`` of the box's size, as far as the image reaches.
+def crop_bounds(bbox: np.ndarray, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Pixels of the crop of a box, each side moved outwards by ``margin`` of the box's size within the image.
 
     Args:
-        img (np.ndarray): (H, W, 3).
         bbox (np.ndarray): (4,) xyxy in pixels, overlapping the image.
         margin (float): Share of width and height, at least 0.
+        size (tuple[int, int]): (height, width) of the image.
 
     Returns:
-        np.ndarray: (h, w, 3), all pixels that the box touches.
+        tuple[int, int, int, int]: x1, y1, x2, y2 of all pixels that the box touches, the last two excluded.
     """
     reach = margin * (bbox[2:] - bbox[:2])
-    x1, y1 = np.floor(np.maximum(bbox[:2] - reach, 0)).astype(int)
-    x2, y2 = np.ceil(np.minimum(bbox[2:] + reach, (img.shape[1], img.shape[0]))).astype(int)
+    low = np.floor(np.maximum(bbox[:2] - reach, 0)).astype(int)
+    high = np.ceil(np.minimum(bbox[2:] + reach, size[::-1])).astype(int)
+    return *low.tolist(), *high.tolist()
+
+
+def cut_box(img: np.ndarray, bbox: np.ndarray, margin: float) -> np.ndarray:
+    """Cut a box out of an image (H, W, 3), see :func:`crop_bounds`."""
+    x1, y1, x2, y2 = crop_bounds(bbox, margin, img.shape[:2])
     return img[y1:y2, x1:x2]
 
 

@@ -1,0 +1,123 @@
+"""Measure painted views against true ones, where those are known: on toy crops.
+
+``tools/dataset_converters/make_toy_views.py`` draws the truth. Beside the painted views stand two baselines, the photo
+as it is, and the training photo of the same person whose side comes nearest to the one asked for. The Fréchet distance
+compares all painted views with the true ones in the embeddings of the model, or of another (``--extractor``).
+
+Example::
+
+    python tools/mesh/evaluate_views.py configs/gcl/gcl_mobilenetv2_1xb16-5e-warmup_toy.py CHECKPOINT data/toy_views
+"""
+
+import argparse
+import csv
+import math
+import os.path as osp
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from pedsearch.apis import ViewPainter, build_reid_network
+from pedsearch.evaluation import EmbeddingExtractor, frechet_distance, view_quality
+from pedsearch.mesh import ToyBodies
+
+
+def read_truth(folder: str) -> dict[str, dict[int, str]]:
+    """Crop -> angle in degrees -> file of the true view, without those that are not turned."""
+    path = osp.join(folder, 'turned.csv')
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'{path} does not exist; write it with tools/dataset_converters/make_toy_views.py')
+    truth: dict[str, dict[int, str]] = defaultdict(dict)
+    with open(path, newline='', encoding='utf-8') as file:
+        for row in csv.DictReader(file):
+            if int(row['angle']):
+                truth[row['crop']][int(row['angle'])] = osp.join(folder, row['file'])
+    if not truth:
+        raise ValueError(f'{path} must list turned views, got none; write them with --truth')
+    return dict(truth)
+
+
+def load(path: str, size: tuple[int, int]) -> Tensor:
+    """Picture (3, H, W) uint8 resized as photos are."""
+    picture = Image.open(path).convert('RGB').resize(size[::-1], Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
+
+
+def nearest_photos(painter: ViewPainter, bodies: ToyBodies, place: int, angles_deg: Sequence[int]) -> list[int]:
+    """Places of the person's other training photos that show, as nearly as any, the sides asked for."""
+    pids = painter.dataset.pids
+    others = [int(other) for other in np.flatnonzero(pids == pids[place]) if other != place] or [place]
+    sides = bodies.azimuths([painter.names[other] for other in others])
+    own = float(bodies.azimuths([painter.names[place]])[0])
+    nearest = []
+    for angle in angles_deg:
+        away = sides - (own + math.radians(angle))
+        nearest.append(others[int(torch.cos(away).argmax())])
+    return nearest
+
+
+def evaluate(painter: ViewPainter, folder: str, extractor: EmbeddingExtractor) -> dict[str, dict[str, float]]:
+    """Quality of the painted views and of both baselines."""
+    truth, bodies = read_truth(folder), ToyBodies(osp.join(folder, 'bodies.npz'))
+    place_of = {name: place for place, name in enumerate(painter.names)}
+    sets: dict[str, list[Tensor]] = defaultdict(list)
+    for name, files in truth.items():
+        angles = sorted(files)
+        if name not in place_of:
+            raise ValueError(f'{name} must be a training photo of the config, got none of this name; give the truth of '
+                             'its data')
+        place = place_of[name]
+        nearest = nearest_photos(painter, bodies, place, angles)
+        photos, views = painter.turned([place], angles)
+        sets['painted'].append(views[0])
+        sets['photo as it is'].append(photos.expand(len(angles), -1, -1, -1))
+        sets['nearest training photo'].append(torch.cat([painter.photo(other) for other in nearest]))
+        sets['truth'].append(torch.stack([load(files[angle], tuple(photos.shape[2:])) for angle in angles]))
+    pictures = {kind: torch.cat(parts) for kind, parts in sets.items()}
+    target = pictures.pop('truth')
+    return {kind: dict(view_quality(part, target), frechet=frechet_distance(part, target, extractor))
+            for kind, part in pictures.items()}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of a GCL model on toy crops')
+    parser.add_argument('checkpoint', help='weights of its model')
+    parser.add_argument('truth', help='folder that make_toy_views.py wrote')
+    parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'),
+                        help='another re-identification model for the Fréchet distance')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config entries, key=value ...')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    try:
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options or {})
+        painter = ViewPainter(cfg, args.checkpoint, args.device)
+        model = painter.model
+        if args.extractor:
+            model = build_reid_network(Config.fromfile(args.extractor[0]), args.extractor[1], args.device)
+        results = evaluate(painter, args.truth, EmbeddingExtractor(model))
+    except (ImportError, OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    table = Table('views', 'PSNR (dB)', 'SSIM', 'Fréchet distance')
+    for kind, row in results.items():
+        table.add_row(kind, f'{row["psnr"]:.2f}', f'{row["ssim"]:.3f}', f'{row["frechet"]:.4f}')
+    Console().print(table)
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
