@@ -11,13 +11,23 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from pedsearch.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TASK_UTILS
+from pedsearch.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    PARAM_SCHEDULERS,
+    TASK_UTILS,
+)
 from pedsearch.structures import ReIDDataSample
 from tests.toy_models import CONFIGS, WEAK, batch, scene
 
 FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 SEARCH = [path for path in FILES if path.parent.name in ('oim', 'nae', 'seqnet', *WEAK)]
-REID = [path for path in FILES if path not in SEARCH]
+GENERATIVE = [path for path in FILES if path.parent.name in ('gcl', 'gcl_plus')]
+REID = [path for path in FILES if path not in SEARCH + GENERATIVE]
 BOXES = [[10., 10, 60, 150], [90, 20, 150, 190]]
 
 
@@ -102,6 +112,31 @@ def test_reid_config_loses_and_predicts(path):
         results = model.test_step(crops(2, [0, 1]))
     assert [tuple(result.feat.shape) for result in results] == [(dims, )] * 2
     assert all(result.feat.norm() == pytest.approx(1, abs=1e-5) for result in results)
+
+
+@pytest.mark.parametrize('path', GENERATIVE, ids=lambda path: path.stem)
+def test_generative_config_takes_a_step_and_predicts(path):
+    cfg = load(path)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    model.init_weights()
+    dims = cfg.model.embed_dims
+    model.head.init_memory(torch.randn(8, dims))
+    model.head.reset_memory(model.head.memory_feats(), torch.arange(8) // 2)
+    batch = crops(4, [0, 1, 2, 3])
+    for place, sample in enumerate(batch['data_samples']):
+        sample.set_metainfo(dict(sample_idx=2 * place, seed=place))
+        sample.set_data(dict(mesh=torch.full((1, 64, 48), 100, dtype=torch.uint8),
+                             turned_mesh=torch.zeros(1, 64, 48, dtype=torch.uint8)))
+    batch['inputs'] = [F.pad(image, (8, 8)) for image in batch['inputs']]
+    constructor = OPTIM_WRAPPER_CONSTRUCTORS.get(cfg.optim_wrapper.pop('constructor'))
+    log = model.train_step(batch, constructor(cfg.optim_wrapper)(model))
+    assert all(value.isfinite() for value in log.values())
+    assert ('loss_view' in log) == ('joint' in path.stem)
+    model.eval()
+    with torch.no_grad():
+        results = model.test_step(crops(2, [0, 1]))
+    assert [tuple(result.feat.shape) for result in results] == [(dims, )] * 2
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)

@@ -38,7 +38,9 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
-    if args.amp:
+    if args.amp and 'amp_dtype' in cfg.model:  # a model that takes its steps itself
+        cfg.model.amp_dtype = 'bfloat16'
+    elif args.amp:
         if not torch.cuda.is_available():
             sys.exit('error: --amp needs a GPU, got none; leave it out')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'

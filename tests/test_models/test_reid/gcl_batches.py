@@ -12,11 +12,9 @@ from pedsearch.structures import ReIDDataSample
 DIMS, NUM_IMAGES, SIZE = 16, 20, (64, 48)
 
 
-def small_gcl(kind: str = 'GCL', seed: int = 0, **kwargs) -> GCL:
-    """Narrow networks, always the same weights; every four images share a pseudo label."""
-    init_default_scope('pedsearch')
-    torch.manual_seed(seed)
-    model = MODELS.build(dict(dict(
+def gcl_config(kind: str = 'GCL', **kwargs) -> dict:
+    """Narrow networks."""
+    return dict(dict(
         type=kind,
         embed_dims=DIMS,
         backbone=dict(type='ReIDResNet', depth=18, stem_channels=4, base_channels=4),
@@ -28,7 +26,15 @@ def small_gcl(kind: str = 'GCL', seed: int = 0, **kwargs) -> GCL:
             mapper=dict(type='StyleMapper', code_dims=128, hidden_dims=8, channels=16),
             decoder=dict(type='AdaINDecoder', in_channels=16)),
         discriminator=dict(type='MultiScaleDiscriminator', base_channels=4, num_scales=2),
-        data_preprocessor=dict(type='mmengine.ImgDataPreprocessor', mean=[120.] * 3, std=[60.] * 3)), **kwargs))
+        data_preprocessor=dict(type='mmengine.ImgDataPreprocessor', mean=[120.] * 3, std=[60.] * 3, bgr_to_rgb=True)),
+        **kwargs)
+
+
+def small_gcl(kind: str = 'GCL', seed: int = 0, **kwargs) -> GCL:
+    """A model of narrow networks, always the same weights; every four images share a pseudo label."""
+    init_default_scope('pedsearch')
+    torch.manual_seed(seed)
+    model = MODELS.build(gcl_config(kind, **kwargs))
     for net in (model.generator, model.discriminator):
         net.init_weights()
     model.head.init_memory(torch.randn(NUM_IMAGES, DIMS, generator=torch.Generator().manual_seed(seed)))
