@@ -10,7 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from pedsearch.apis import check_backbone
+from pedsearch.apis import check_start
 from pedsearch.engine import exit_process_group, init_cpu_process_group
 
 
@@ -61,8 +61,7 @@ def main() -> None:
     init_cpu_process_group(cfg.launcher)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     try:
-        if cfg.load_from and not cfg.get('resume'):
-            check_backbone(runner.model, cfg.load_from)
+        check_start(runner.model, cfg.load_from, bool(cfg.get('resume')))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     runner.train()

@@ -27,7 +27,9 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 adam = dict(type='Adam', lr=0.00001, betas=(0.0, 0.999), weight_decay=0.0005)
 optim_wrapper = dict(generator=dict(optimizer=adam), discriminator=dict(optimizer=adam))
-param_scheduler = dict(_delete_=True, encoder=dict(type='MultiStepLR', milestones=[10], gamma=0.1))
+param_scheduler = dict(
+    _delete_=True, generator=[], discriminator=[],
+    encoder=dict(type='MultiStepLR', milestones=[10], gamma=0.1))
 custom_hooks = [
     dict(
         type='PseudoLabelHook',

@@ -1,6 +1,6 @@
 """What users call: search for a person, embed people, with a trained model."""
 
-from .checkpoints import check_backbone, load_weights, read_checkpoint
+from .checkpoints import check_backbone, check_start, load_weights, read_checkpoint
 from .gallery_index import GalleryIndex, SearchHit
 from .person_search_inferencer import Detections, PersonSearchInferencer
 from .reid_inferencer import ReIDInferencer
@@ -9,5 +9,5 @@ from .view_painter import ViewPainter
 
 __all__ = [
     'Detections', 'GalleryIndex', 'PersonSearchInferencer', 'ReIDInferencer', 'SearchHit', 'ViewPainter',
-    'build_reid_network', 'check_backbone', 'load_weights', 'read_checkpoint'
+    'build_reid_network', 'check_backbone', 'check_start', 'load_weights', 'read_checkpoint'
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
@@ -69,7 +70,8 @@ def load_weights(model: nn.Module, checkpoint: str | os.PathLike | Mapping,
 def check_backbone(model: nn.Module, checkpoint: str | os.PathLike) -> None:
     """Stop where a checkpoint lacks weights of the model's backbone, which would stay random.
 
-    Other parts may be missing: a backbone alone is a fine start.
+    Other parts may be missing: a backbone alone is a fine start. A model that needs more has ``required_parts()``, the
+    names of the parts that must be there.
 
     Args:
         model (nn.Module): wrapped or not.
@@ -82,13 +84,41 @@ def check_backbone(model: nn.Module, checkpoint: str | os.PathLike) -> None:
     weights = weights.get('state_dict', weights)
     given = {re.sub(r'^module\.', '', str(name)): getattr(weight, 'shape', None) for name, weight in weights.items()}
     own = {re.sub(r'^module\.', '', name): weight.shape for name, weight in model.state_dict().items()}
-    own = {name: shape for name, shape in own.items()
-           if name.startswith('backbone.') and not name.endswith('num_batches_tracked')}
-    missing = [name for name, shape in own.items() if given.get(name) != shape]
-    if missing:
-        raise ValueError(f'checkpoint {checkpoint} does not fit the model: {len(missing)} weights of the backbone are '
-                         f'missing or of another shape (first: {missing[0]}); use the config of its training, or '
-                         'convert it, see docs/weights.md')
+    inner = model.module if is_model_wrapper(model) else model
+    parts = inner.required_parts() if hasattr(inner, 'required_parts') else ('backbone', )
+    for part in parts:
+        missing = [name for name, shape in own.items() if name.startswith(f'{part}.') and given.get(name) != shape
+                   and not name.endswith('num_batches_tracked')]
+        if missing:
+            raise ValueError(f'checkpoint {checkpoint} does not fit the model: {len(missing)} weights of the {part} '
+                             f'are missing or of another shape (first: {missing[0]}); use the config of its training, '
+                             'or convert it, see docs/weights.md')
+
+
+def check_start(model: nn.Module, checkpoint: str | os.PathLike | None, resume: bool) -> None:
+    """Stop a training that would not start from what it needs.
+
+    Args:
+        model (nn.Module): wrapped or not.
+        checkpoint: path or URL; None: nothing, or with ``resume`` whatever the work dir has.
+        resume (bool): whether the training of the checkpoint goes on.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`check_backbone`; the model needs a checkpoint and there is none; or
+            the checkpoint to go on from is one of another stage.
+    """
+    inner = model.module if is_model_wrapper(model) else model
+    if resume and checkpoint is not None and hasattr(inner, 'optimized_parts'):
+        own, stored = set(inner.optimized_parts()), set(read_checkpoint(checkpoint).get('optimizer', ()))
+        if stored != own:
+            raise ValueError(f'checkpoint {checkpoint} must be of a training of {", ".join(sorted(own))} to go on from '
+                             f'it, got one of {", ".join(sorted(map(str, stored)))}; a stage starts with load_from and '
+                             'goes on with --resume')
+    elif checkpoint is not None and not resume:
+        check_backbone(model, checkpoint)
+    elif hasattr(inner, 'required_parts') and not resume:
+        raise ValueError(f'this training starts from {", ".join(inner.required_parts())} of an earlier one, got no '
+                         'checkpoint; name it with --cfg-options load_from=CHECKPOINT')
 
 
 @contextmanager

@@ -108,8 +108,15 @@ class SplitDataset(BaseDataset):
 
 
 def build_steps(pipeline: Sequence[dict | Callable]) -> list[Callable]:
-    """Build the transforms that are configs with pedsearch's registry; leave the others as they are."""
-    return [TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline]
+    """Build the transforms that are configs with pedsearch's registry; leave the others as they are.
+
+    A transform that minds the others has ``check_pipeline(steps)``.
+    """
+    steps = [TRANSFORMS.build(step) if isinstance(step, Mapping) else step for step in pipeline]
+    for step in steps:
+        if hasattr(step, 'check_pipeline'):
+            step.check_pipeline(steps)
+    return steps
 
 
 def run_pipeline(pipeline: Compose, info: dict, seed: int | None) -> dict:

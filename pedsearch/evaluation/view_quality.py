@@ -80,4 +80,4 @@ class EmbeddingExtractor(nn.Module):
         """(B, 3, H, W) uint8 RGB -> (B, D)."""
         bgr = list(pictures.flip(1))  # as files are read
         data = self.model.data_preprocessor(dict(inputs=bgr), False)
-        return self.model.extract_feat(data['inputs'])
+        return self.model.extract_feat(data['inputs']).cpu()  # where the distance is computed

@@ -73,7 +73,8 @@ def read_coco_keypoints(path: str) -> Keypoints:
 
     Two forms are understood: a list of ``{"file_name" or "image_name" or "image": ..., "keypoints": [51 numbers]}``,
     and a COCO file with ``images`` and ``annotations``. Of several people in a photo, the one with the highest sum of
-    confidences stays. Visibilities 0, 1, 2 of annotated files become 0, 1, 1.
+    confidences stays; images of a COCO file without people have no points. Visibilities 0, 1, 2 of annotated files
+    become 0, 1, 1.
 
     Args:
         path (str): The file.
@@ -84,8 +85,11 @@ def read_coco_keypoints(path: str) -> Keypoints:
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'expected a JSON file of keypoints, got {path}, which does not exist')
-    with open(path, encoding='utf-8') as file:
-        content = json.load(file)
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+    except ValueError as error:
+        raise ValueError(f'{path} must be a JSON file of keypoints, got another ({error})') from None
     name_of = {}
     if isinstance(content, dict) and 'annotations' in content:
         name_of = {image['id']: image['file_name'] for image in content.get('images', [])}
@@ -94,6 +98,8 @@ def read_coco_keypoints(path: str) -> Keypoints:
         raise ValueError(f'{path} must hold a list of people or COCO annotations, got a {type(content).__name__}')
     best: dict[str, np.ndarray] = {}
     for number, entry in enumerate(content):
+        if not isinstance(entry, dict):
+            raise ValueError(f'entry {number} of {path} must be an object with image and keypoints, got {entry!r:.60}')
         name = next((entry[key] for key in ('file_name', 'image_name', 'image', 'file') if key in entry), None)
         name = name_of.get(entry.get('image_id')) if name is None else name
         numbers = entry.get('keypoints', ())
@@ -106,9 +112,23 @@ def read_coco_keypoints(path: str) -> Keypoints:
         points[:, 2] = np.nan_to_num(points[:, 2]).clip(0, 1)
         if name not in best or points[:, 2].sum() > best[name][:, 2].sum():
             best[name] = points
-    names = sorted(best)
+    names = sorted({*best, *name_of.values()})  # an annotated file also tells who was not found
+    nobody = np.zeros((len(COCO17), 3), np.float32)
+    best = {name: best.get(name, nobody) for name in names}
     stacked = torch.from_numpy(np.stack([best[name] for name in names])) if names else torch.zeros(0, 17, 3)
     return Keypoints(names, without_missing(stacked), 'coco17')
+
+
+def with_all_photos(keypoints: Keypoints, photo_folder: str) -> Keypoints:
+    """Keypoints of all photos of a folder and its sub-folders, without points where nobody was found.
+
+    Photos that are named and are not there stay: whoever reads them says so.
+    """
+    found = {os.path.relpath(os.path.join(folder, file), photo_folder).replace(os.sep, '/')
+             for folder, _, files in os.walk(photo_folder) for file in files if file.lower().endswith(PHOTO_SUFFIXES)}
+    missing = sorted(found - set(keypoints.names))
+    points = torch.cat((keypoints.points, keypoints.points.new_zeros(len(missing), *keypoints.points.shape[1:])))
+    return Keypoints([*keypoints.names, *missing], points, keypoints.layout)
 
 
 def read_market_points(path: str, photo_folder: str) -> Keypoints:

@@ -127,6 +127,11 @@ class MeshViewGenerator:
                     "cache='memory'"
                 )
             self._row_of = {name: row for row, name in enumerate(self.bodies.names)}
+            try:
+                self._open_store()
+            except OSError as error:
+                raise ValueError(f'the cache must be a folder that can be written, got {cache!r} '
+                                 f"({error.strerror}); name another, or use cache='memory'") from None
 
     def _path(self) -> str:
         setting = (self.bodies.fingerprint, self.image_size, sorted(self._column_of.items()))

@@ -13,11 +13,12 @@ from PIL import Image
 from pedsearch.registry import TASK_UTILS
 
 from .mesh_views import ANGLES_DEG, MeshViewGenerator
+from .person_meshes import MeshProvider
 
 SPLIT_OF_FOLDER = {
     'bounding_box_train': 'train', 'bounding_box_test': 'test', 'query': 'test', 'MSMT17_V2/mask_train_v2': 'train',
-    'MSMT17_V2/mask_test_v2': 'test', 'mask_train_v2': 'train', 'mask_test_v2': 'test', 'train': 'train',
-    'test': 'test', 'gallery': 'test',
+    'MSMT17_V2/mask_test_v2': 'test', 'MSMT17_V1/train': 'train', 'MSMT17_V1/test': 'test', 'mask_train_v2': 'train',
+    'mask_test_v2': 'test', 'train': 'train', 'test': 'test', 'gallery': 'test',
 }  # fmt: skip
 """Folder of photos below the root of a dataset -> part of the mesh root."""
 
@@ -105,19 +106,25 @@ class PrecomputedViews:
 
 
 def write_views(
-    views: MeshViewGenerator, names: Sequence[str], mesh_root: str, angles_deg: Sequence[int] = ANGLES_DEG
+    bodies: MeshProvider, names: Sequence[str], photo_root: str, mesh_root: str, angles_deg: Sequence[int] = ANGLES_DEG
 ) -> Iterator[str]:
     """Write pictures where :class:`PrecomputedViews` finds them, and yield each name when its pictures are there.
 
-    Pictures that are there already stay; each is written whole or not at all.
+    A picture has its photo's size. Pictures that are there already stay; each is written whole or not at all.
 
     Args:
-        views (MeshViewGenerator): Draws them.
+        bodies (MeshProvider): Where bodies come from.
         names (sequence of str): Photos.
+        photo_root (str): Root of the photos.
         mesh_root (str): Root of the pictures.
         angles_deg (sequence of int): Degrees.
+
+    Raises:
+        FileNotFoundError: A photo is missing.
     """
     for name in names:
+        with Image.open(osp.join(photo_root, name)) as photo:
+            views = MeshViewGenerator(bodies, photo.size[::-1])
         paths = {angle: osp.join(mesh_root, view_path(name, angle)) for angle in angles_deg}
         missing = [angle for angle, path in paths.items() if not osp.exists(path)]
         for angle, picture in zip(missing, views(name, missing)):

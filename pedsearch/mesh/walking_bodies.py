@@ -41,7 +41,7 @@ class WalkingBodies:
         self.photo_size = tuple(photo_size)
         self.names = list(names)
         self.seed = seed
-        setting = (type(self.body).__name__, self.photo_size, seed)
+        setting = (repr(body) if isinstance(body, dict) else type(body).__qualname__, self.photo_size, seed)
         self.fingerprint = hashlib.sha256(repr(setting).encode()).hexdigest()
 
     def __call__(self, names: Sequence[str]) -> PersonMeshes:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from pedsearch.apis import check_backbone, load_weights, read_checkpoint
+from pedsearch.apis import check_backbone, check_start, load_weights, read_checkpoint
+from tests.test_models.test_reid.gcl_batches import small_gcl
 
 
 def network(seed: int) -> nn.Module:
@@ -112,3 +113,34 @@ def test_a_backbone_of_other_names_or_shapes_is_refused(tmp_path, change, count,
     with pytest.raises(ValueError, match=rf'other.pth does not fit the model: {count} weights of the backbone are missing '
                                          rf'or of another shape \(first: {first}\); use the config'):
         check_backbone(Parts(), tmp_path / 'other.pth')
+
+
+def gcl_checkpoint(path: Path, stage: str, **changes) -> str:
+    """A checkpoint as training writes it."""
+    state = {**small_gcl(stage=stage).state_dict(), **changes}
+    state = {name: value for name, value in state.items() if value is not None}
+    torch.save(dict(state_dict=state, optimizer=dict.fromkeys(small_gcl(stage=stage).optimized_parts(), {})), path)
+    return str(path)
+
+
+def test_a_stage_starts_from_what_it_needs(tmp_path):
+    base = {name: None for name in small_gcl().state_dict() if name.split('.')[0] in ('generator', 'discriminator')}
+    warmup, joint = small_gcl(stage='warmup'), small_gcl()
+    check_start(warmup, gcl_checkpoint(tmp_path / 'base.pth', 'warmup', **base), resume=False)
+    check_start(joint, gcl_checkpoint(tmp_path / 'warmup.pth', 'warmup'), resume=False)
+    with pytest.raises(ValueError, match='weights of the generator are missing or of another shape'):
+        check_start(joint, str(tmp_path / 'base.pth'), resume=False)
+    narrow = gcl_checkpoint(tmp_path / 'narrow.pth', 'warmup', **{'neck.embedding.weight': torch.zeros(8, 32)})
+    with pytest.raises(ValueError, match=r'1 weights of the neck are missing .*first: neck.embedding.weight'):
+        check_start(warmup, narrow, resume=False)
+    with pytest.raises(ValueError, match='starts from backbone, pooling, neck of an earlier one, got no checkpoint'):
+        check_start(warmup, None, resume=False)
+    check_start(warmup, None, resume=True)
+
+
+def test_a_stage_does_not_go_on_from_another(tmp_path):
+    warmup = gcl_checkpoint(tmp_path / 'warmup.pth', 'warmup')
+    check_start(small_gcl(stage='warmup'), warmup, resume=True)
+    with pytest.raises(ValueError, match='must be of a training of discriminator, encoder, generator to go on from it, '
+                                         'got one of discriminator, generator; a stage starts with load_from'):
+        check_start(small_gcl(), warmup, resume=True)

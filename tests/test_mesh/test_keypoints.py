@@ -15,6 +15,7 @@ from pedsearch.mesh.keypoints import (
     points_of,
     read_coco_keypoints,
     read_market_points,
+    with_all_photos,
     without_missing,
 )
 
@@ -139,3 +140,32 @@ def test_the_published_file_stands_people_on_their_feet():
     values = [height[MARKET14.index(name)] for name in order]
     assert values == sorted(values)
     assert len(COCO17) == 17
+
+
+def test_images_without_people_have_no_points(tmp_path):
+    content = dict(images=[dict(id=1, file_name='a.jpg'), dict(id=2, file_name='b.jpg')],
+                   annotations=[dict(image_id=2, keypoints=[3, 4, 2] * 17)])
+    (tmp_path / 'k.json').write_text(json.dumps(content))
+    keypoints = read_coco_keypoints(str(tmp_path / 'k.json'))
+    assert keypoints.names == ['a.jpg', 'b.jpg']
+    assert keypoints.points[0].abs().sum() == 0
+    assert (keypoints.points[1] == torch.tensor([3., 4., 1.])).all()
+
+
+def test_photos_that_no_entry_names_have_no_points(tmp_path):
+    for name in ('a.jpg', 'sub/b.PNG', 'sub/notes.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    keypoints = with_all_photos(Keypoints(['a.jpg', 'gone.jpg'], torch.ones(2, 17, 3), 'coco17'), str(tmp_path))
+    assert keypoints.names == ['a.jpg', 'gone.jpg', 'sub/b.PNG']
+    assert keypoints.points.sum(dim=(1, 2)).tolist() == [51, 51, 0]
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('["a"]', "entry 0 of .* must be an object with image and keypoints, got 'a'"),
+    ('{', 'must be a JSON file of keypoints, got another'),
+])
+def test_files_of_another_kind_are_one_line(tmp_path, text, message):
+    (tmp_path / 'k.json').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_coco_keypoints(str(tmp_path / 'k.json'))

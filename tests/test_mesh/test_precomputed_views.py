@@ -58,8 +58,9 @@ def test_what_is_written_is_read(tmp_path):
         (tmp_path / 'photos' / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new('RGB', (32, 64)).save(tmp_path / 'photos' / name)
     views = MeshViewGenerator(WalkingBodies(), SIZE)
-    assert list(write_views(views, names, str(tmp_path / 'meshes'), (0, 135))) == names
-    read = PrecomputedViews(str(tmp_path / 'photos'), str(tmp_path / 'meshes'), SIZE)
+    photos, meshes = str(tmp_path / 'photos'), str(tmp_path / 'meshes')
+    assert list(write_views(WalkingBodies(), names, photos, meshes, (0, 135))) == names
+    read = PrecomputedViews(photos, meshes, SIZE)
     for name in names:
         difference = np.abs(read(name, (0, 135)).astype(int) - views(name, (0, 135)))
         assert difference.mean() < 3
@@ -72,9 +73,13 @@ def test_what_is_there_is_not_written_again(tmp_path):
     path = tmp_path / view_path(NAME, 0)
     path.parent.mkdir(parents=True)
     path.write_bytes(b'there')
-    list(write_views(MeshViewGenerator(WalkingBodies(), SIZE), [NAME], str(tmp_path), (0, 45)))
+    photo = tmp_path / 'photos' / NAME
+    photo.parent.mkdir(parents=True)
+    Image.new('RGB', (90, 200)).save(photo)
+    list(write_views(WalkingBodies(), [NAME], str(tmp_path / 'photos'), str(tmp_path), (0, 45)))
     assert path.read_bytes() == b'there'
-    assert (tmp_path / view_path(NAME, 45)).exists()
+    with Image.open(tmp_path / view_path(NAME, 45)) as picture:
+        assert picture.size == (90, 200)
 
 
 def test_a_photo_is_never_its_own_mesh(roots, tmp_path):

@@ -51,12 +51,13 @@ def load(path: str, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
 
 
-def nearest_photos(painter: ViewPainter, bodies: ToyBodies, place: int, angles_deg: Sequence[int]) -> list[int]:
+def nearest_photos(painter: ViewPainter, names: Sequence[str], bodies: ToyBodies, place: int,
+                   angles_deg: Sequence[int]) -> list[int]:
     """Places of the person's other training photos that show, as nearly as any, the sides asked for."""
     pids = painter.dataset.pids
     others = [int(other) for other in np.flatnonzero(pids == pids[place]) if other != place] or [place]
-    sides = bodies.azimuths([painter.names[other] for other in others])
-    own = float(bodies.azimuths([painter.names[place]])[0])
+    sides = bodies.azimuths([names[other] for other in others])
+    own = float(bodies.azimuths([names[place]])[0])
     nearest = []
     for angle in angles_deg:
         away = sides - (own + math.radians(angle))
@@ -67,7 +68,8 @@ def nearest_photos(painter: ViewPainter, bodies: ToyBodies, place: int, angles_d
 def evaluate(painter: ViewPainter, folder: str, extractor: EmbeddingExtractor) -> dict[str, dict[str, float]]:
     """Quality of the painted views and of both baselines."""
     truth, bodies = read_truth(folder), ToyBodies(osp.join(folder, 'bodies.npz'))
-    place_of = {name: place for place, name in enumerate(painter.names)}
+    names = painter.names
+    place_of = {name: place for place, name in enumerate(names)}
     sets: dict[str, list[Tensor]] = defaultdict(list)
     for name, files in truth.items():
         angles = sorted(files)
@@ -75,7 +77,7 @@ def evaluate(painter: ViewPainter, folder: str, extractor: EmbeddingExtractor) -
             raise ValueError(f'{name} must be a training photo of the config, got none of this name; give the truth of '
                              'its data')
         place = place_of[name]
-        nearest = nearest_photos(painter, bodies, place, angles)
+        nearest = nearest_photos(painter, names, bodies, place, angles)
         photos, views = painter.turned([place], angles)
         sets['painted'].append(views[0])
         sets['photo as it is'].append(photos.expand(len(angles), -1, -1, -1))

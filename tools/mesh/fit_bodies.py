@@ -41,13 +41,17 @@ from pedsearch.mesh import (
 )
 from pedsearch.mesh.body_fitting import MARKET_SETTINGS
 from pedsearch.mesh.fit_overlays import read_photo
+from pedsearch.mesh.keypoints import with_all_photos
 
 SHEET_PHOTOS = 48
 
 
 def read_keypoints(path: str, layout: str, photos: str, limit: int | None) -> Keypoints:
     """Read keypoints of the photos of a folder, of ``limit`` evenly spread ones."""
-    keypoints = read_market_points(path, photos) if layout == 'market14' else read_coco_keypoints(path)
+    if layout == 'market14':
+        keypoints = read_market_points(path, photos)
+    else:
+        keypoints = with_all_photos(read_coco_keypoints(path), photos)
     if limit is not None and limit < len(keypoints):
         rows = np.linspace(0, len(keypoints) - 1, limit).astype(int)
         keypoints = Keypoints([keypoints.names[row] for row in rows], keypoints.points[rows], layout)

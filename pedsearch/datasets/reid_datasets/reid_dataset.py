@@ -93,6 +93,9 @@ class ReIDDataset(SplitDataset):
         if not self._fully_initialized:
             super().full_init()
             self._read_columns()
+            for step in self.pipeline.transforms:
+                if hasattr(step, 'check_names'):
+                    step.check_names([self.get_data_info(index)['name'] for index in range(len(self))])
 
     def get_data_info(self, idx: int) -> dict:
         """One sample; its ``label`` is the present one."""

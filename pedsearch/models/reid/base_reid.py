@@ -26,8 +26,8 @@ def labels_of(data_samples: Sequence[ReIDDataSample], device: torch.device) -> T
     for sample in data_samples:
         if sample.get('label', -1) < 0:
             raise ValueError(f'every training sample must have a label >= 0, got {sample.get("label")} for '
-                             f'{sample.get("img_path")}; draw samples with PKSampler or MultipleGallerySampler, which '
-                             'leave outliers out')
+                             f'{sample.get("img_path")}; draw samples with the sampler of the recipe (PKSampler, '
+                             'MultipleGallerySampler, LabelledSampler), which leaves outliers out')
     return torch.tensor([sample.label for sample in data_samples], device=device)
 
 

@@ -190,6 +190,11 @@ class GCL(ReIDModel):
         parts = dict(discriminator=self.discriminator, generator=self.generator)
         return parts if self.stage == 'warmup' else dict(parts, encoder=self.encoder())
 
+    def required_parts(self) -> tuple[str, ...]:
+        """What a training of this stage starts from."""
+        encoder = 'backbone', 'pooling', 'neck'
+        return encoder if self.stage == 'warmup' else (*encoder, 'generator', 'discriminator')
+
     def train(self, mode: bool = True) -> 'GCL':
         """As in torch; a frozen encoder stays in evaluation mode."""
         super().train(mode)
@@ -208,7 +213,14 @@ class GCL(ReIDModel):
 
         Returns:
             dict[str, Tensor]: losses to log.
+
+        Raises:
+            TypeError: there is one optimizer for all.
+            ValueError: samples without meshes, label or seed.
         """
+        if not isinstance(optim_wrapper, OptimWrapperDict):
+            raise TypeError(f'{type(self).__name__} has an optimizer for each of {", ".join(self.optimized_parts())}, '
+                            f"got one {type(optim_wrapper).__name__}; set optim_wrapper's constructor='PartOptimizers'")
         data = self.data_preprocessor(data, True)
         photos, data_samples = data['inputs'], data['data_samples']
         with self.autocast(photos.device):
@@ -221,6 +233,11 @@ class GCL(ReIDModel):
         total, logged = self.parse_losses(losses)
         self._backward(total, optim_wrapper, [name for name in self.optimized_parts() if name != 'discriminator'])
         return log | logged
+
+    def loss(self, inputs: Tensor, data_samples: list[ReIDDataSample]) -> dict[str, Tensor]:
+        """There is no single loss: discriminator and generator take their steps one after the other."""
+        raise TypeError(f"{type(self).__name__} takes its steps itself, got mode='loss'; call train_step, and on "
+                        'several processes wrap it in ManualDataParallel (configs/_base_/manual_runtime.py)')
 
     def _backward(self, loss: Tensor, optim_wrapper: OptimWrapperDict, names: list[str]) -> None:
         """One backward pass for some optimizers, gradients averaged over processes, and their steps."""
@@ -247,10 +264,10 @@ class GCL(ReIDModel):
         rebuilt, turned = self.generator.decode(torch.cat([codes, codes]), structures).chunk(2)
         with self.encoding_generated():
             needed = self.feat_target == 'rebuilt' or self.update_statistics == 'all'
-            rebuilt_codes = self.encode(rebuilt)[0] if needed else None
+            rebuilt_codes = self.codes(rebuilt) if needed else None
             turned_codes, turned_feats = self.encode(turned)
             back = self.generator.decode(turned_codes, structure)
-            back_codes, _ = self.encode(back)
+            back_codes = self.codes(back)
         return Views(photos, rebuilt, turned, back, structure, codes, rebuilt_codes, turned_codes, back_codes, feats,
                      turned_feats)
 
@@ -274,28 +291,43 @@ class GCL(ReIDModel):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) -> appearance codes (B, C, P) and the neck's output (B, D)."""
-        maps = self.backbone(images)
-        maps = maps[-1] if isinstance(maps, (tuple, list)) else maps
+        maps = self._maps(images)
         return part_codes(maps, self.num_parts), self.neck(self.pooling(maps))
+
+    def codes(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> appearance codes alone (B, C, P); the neck's statistics follow where they follow all."""
+        maps = self._maps(images)
+        if self.update_statistics == 'all':
+            with torch.no_grad():
+                self.neck(self.pooling(maps))
+        return part_codes(maps, self.num_parts)
+
+    def _maps(self, images: Tensor) -> Tensor:
+        maps = self.backbone(images)
+        return maps[-1] if isinstance(maps, (tuple, list)) else maps
 
     def meshes(self, data_samples: list[ReIDDataSample]) -> tuple[Tensor, Tensor]:
         """Meshes as photographed and turned, (B, 1, H, W) each in [-1, 1], background 1."""
+        without = [sample.get('img_path') for sample in data_samples if 'turned_mesh' not in sample]
+        if without:
+            raise ValueError(f'every training sample must have mesh and turned_mesh, got none for {without[0]}; put '
+                             'LoadMeshViews into the training pipeline')
         stacked = (torch.stack([sample.get(name) for sample in data_samples]) for name in ('mesh', 'turned_mesh'))
         return tuple(meshes.float() / 127.5 - 1 for meshes in stacked)
 
     @contextmanager
     def encoding_generated(self) -> Iterator[None]:
         """A block that encodes generated pictures: running statistics follow them only where they follow all."""
-        norms = [m for m in self.encoder().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        momenta = [norm.momentum for norm in norms]
-        if self.update_statistics == 'photos':
-            for norm in norms:
-                norm.momentum = 0.
+        kept = self.training and self.update_statistics == 'photos'
+        holders = [module for module in self.encoder().modules() if module._buffers] if kept else []
+        originals = [dict(module._buffers) for module in holders]
+        for module, buffers in zip(holders, originals):
+            module._buffers.update({name: buffer.clone() for name, buffer in buffers.items() if buffer is not None})
         try:
             yield
         finally:
-            for norm, momentum in zip(norms, momenta):
-                norm.momentum = momentum
+            for module, buffers in zip(holders, originals):
+                module._buffers.update(buffers)
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """The precision of the networks."""

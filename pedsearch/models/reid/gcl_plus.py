@@ -30,8 +30,9 @@ class DMixup:
         alpha (float): proportions are drawn from Beta(alpha, alpha).
         one_sided (bool): the first person has the larger share.
         per_sample (bool): every photo draws its own proportion, or a batch has one.
-        partner (str): 'neighbour': two photos that follow each other mix with each other, which any number of processes
-            does alike since batches are shuffled; 'permutation': of this process' batch.
+        partner (str): 'neighbour': two photos that follow each other in the shuffled batch mix with each other, the
+            same on any number of processes whose share is contiguous and even; 'permutation': of this process' batch.
+            The last of an odd number mixes with itself.
 
     Source: Chen et al., TPAMI 2023, and the released code (one proportion a batch, permutation).
     """

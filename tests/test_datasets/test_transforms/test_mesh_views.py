@@ -3,8 +3,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from pedsearch.datasets import CropDataset
+from pedsearch.datasets.split_dataset import build_steps
 from pedsearch.datasets.transforms import LoadMeshViews, PackReIDInputs
 from pedsearch.registry import TASK_UTILS
+
+from ..test_reid_datasets.crop_files import write_pictures
 
 
 @TASK_UTILS.register_module()
@@ -54,10 +58,28 @@ def test_views_are_packed_as_maps_of_one_channel():
     assert not hasattr(PackReIDInputs()(sample())['data_samples'], 'mesh')
 
 
+@pytest.mark.parametrize('step', [
+    dict(type='mmpretrain.RandomFlip', prob=.5, direction='horizontal'),
+    dict(type='mmpretrain.RandomCrop', crop_size=(8, 4), padding=1),
+])
+@pytest.mark.parametrize('behind', [False, True])
+def test_steps_that_move_people_are_refused(step, behind):
+    steps = [dict(type='LoadMeshViews', views=VIEWS), step]
+    with pytest.raises(ValueError, match=f'got {step["type"].split(".")[1]} in the pipeline, which would move'):
+        build_steps([dict(type='LoadImage'), *(steps if behind else steps[::-1])])
+
+
+def test_photos_without_body_are_named_before_the_training(tmp_path):
+    root = write_pictures(tmp_path, ['a.png', 'b.png'])
+    views = dict(type='MeshViewGenerator', image_size=(8, 4), bodies=dict(type='WalkingBodies', names=['a.png']))
+    pipeline = [dict(type='LoadImage'), dict(type='LoadMeshViews', views=views), dict(type='PackReIDInputs')]
+    with pytest.raises(ValueError, match='got none for 1 of 2, first: b.png; fit bodies to this dataset'):
+        CropDataset(str(root), pipeline=pipeline)
+    CropDataset(str(root), pipeline=[dict(type='LoadImage')])
+
+
 def test_photos_that_do_not_fit_are_errors():
     with pytest.raises(ValueError, match=r'mesh and photo must have one size, got \(6, 4\) and \(8, 4\) for data/train'):
         LoadMeshViews(dict(VIEWS, size=(6, 4)))(sample())
-    with pytest.raises(ValueError, match='was flipped and its mesh was not; leave RandomFlip out'):
-        LoadMeshViews(VIEWS)(sample(flip=True))
     with pytest.raises(ValueError, match='at least one angle, got none'):
         LoadMeshViews(VIEWS, angles_deg=())

@@ -29,7 +29,8 @@ def test_pictures_of_the_published_layout(tool, tmp_path, capsys):
         (tmp_path / 'photos' / name).parent.mkdir(parents=True)
         Image.new('RGB', (32, 64)).save(tmp_path / 'photos' / name)
     out = str(tmp_path / 'meshes')
-    assert tool.main([str(tmp_path / 'f.npz'), '--out', out, '--size', '64', '32', '--angles', '0', '90']) == 0
+    photos = str(tmp_path / 'photos')
+    assert tool.main([str(tmp_path / 'f.npz'), '--photos', photos, '--out', out, '--angles', '0', '90']) == 0
     assert capsys.readouterr().out == f'2 people at 2 angles in {out}\n'
     views = PrecomputedViews(str(tmp_path / 'photos'), out, (64, 32))
     front, side = views(NAMES[0], (0, 90))
@@ -38,5 +39,5 @@ def test_pictures_of_the_published_layout(tool, tmp_path, capsys):
 
 
 def test_errors_are_one_line(tool, capsys):
-    assert tool.main(['none.npz', '--out', 'x']) == 1
+    assert tool.main(['none.npz', '--photos', 'x', '--out', 'x']) == 1
     assert capsys.readouterr().err.startswith('error: expected a file of bodies, got none.npz')
