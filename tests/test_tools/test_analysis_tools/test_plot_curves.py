@@ -73,6 +73,22 @@ def test_figure_has_the_curves_and_the_names(tool) -> None:
     assert figure.axes[0].get_xlabel() == 'epoch'
 
 
+def test_a_group_of_runs_is_its_mean_in_a_band(tool, tmp_path: Path) -> None:
+    for seed, factor in enumerate((1., 2., 6.)):
+        write(tmp_path / f'group/seed{seed}/20260101_000000/vis_data/scalars.json', records(factor, range(3 + seed)))
+    runs = tool.runs_of(tmp_path / 'group', group=True)
+    epochs, mean, low, high = tool.join([tool.curve(tool.read_records(run), 'ari') for run in runs])
+    assert epochs.tolist() == [0, 1, 2]  # what the shortest has
+    for factor, values in ((3, mean), (1, low), (6, high)):
+        assert values.tolist() == pytest.approx([0, .3 * factor, .6 * factor])
+    figure = tool.draw(dict(ari=dict(one=(epochs, mean, low, high))))
+    assert len(figure.axes[0].lines) == len(figure.axes[0].collections) == 1
+    assert tool.runs_of(tmp_path / 'group', group=False) == [tmp_path / 'group']
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(FileNotFoundError, match='empty must be a folder of runs, got an empty one; leave --group out'):
+        tool.runs_of(tmp_path / 'empty', group=True)
+
+
 def test_command_writes_a_picture(tool, tmp_path: Path, monkeypatch) -> None:
     for name in ('a', 'b'):
         write(tmp_path / name / '20260101_000000/vis_data/scalars.json', records())
@@ -83,6 +99,7 @@ def test_command_writes_a_picture(tool, tmp_path: Path, monkeypatch) -> None:
         tool.main()
 
     run(tmp_path / 'a', tmp_path / 'b', '--keys', 'ari', 'reid/mAP')
+    run(tmp_path / 'a', tmp_path / 'b', '--keys', 'ari', '--group')
     assert cv2.imread(str(out)).std() > 5
     with pytest.raises(SystemExit, match='error: --keys must be logged by a run, got nmi; there are epoch, iter, loss'):
         run(tmp_path / 'a', '--keys', 'nmi')
