@@ -87,7 +87,8 @@ def draw(curves: dict[str, dict[str, tuple[np.ndarray, ...]]]) -> Figure:
         axes.tick_params(labelsize=12)
         axes.grid(color='#e4e7eb')
         axes.spines[['top', 'right']].set_visible(False)
-    figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', fontsize=12, frameon=False, ncols=3)
+    figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', fontsize=12, frameon=False,
+                  ncols=min(3, 2 * columns))
     return figure
 
 
