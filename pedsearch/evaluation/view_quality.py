@@ -5,16 +5,19 @@ Shape legend: N pictures, H x W their size.
 
 import torch
 from torch import Tensor, nn
+from torchvision.transforms.functional import resize
 
 
-def view_quality(views: Tensor, truth: Tensor) -> dict[str, float]:
+def view_quality(views: Tensor, truth: Tensor, people: Tensor | None = None) -> dict[str, float]:
     """Mean PSNR and SSIM of pictures against the true ones.
 
     Args:
         views, truth (Tensor): (N, 3, H, W) uint8.
+        people (Tensor, optional): (N, H, W) bool, the pixels of the person, at least one in every picture.
 
     Returns:
-        dict[str, float]: ``psnr`` in dB, the mean over pictures, and ``ssim`` in [-1, 1].
+        dict[str, float]: ``psnr`` in dB, the mean over pictures, ``ssim`` in [-1, 1], and ``person_psnr`` of the
+        person's pixels alone where those are given.
 
     Raises:
         ImportError: torchmetrics is not installed.
@@ -29,7 +32,15 @@ def view_quality(views: Tensor, truth: Tensor) -> dict[str, float]:
     views, truth = views.float() / 255, truth.float() / 255
     psnr = functional.peak_signal_noise_ratio(views, truth, data_range=1., reduction='elementwise_mean', dim=(1, 2, 3))
     ssim = functional.structural_similarity_index_measure(views, truth, data_range=1.)
-    return dict(psnr=float(psnr), ssim=float(ssim))
+    quality = dict(psnr=float(psnr), ssim=float(ssim))
+    if people is not None:
+        if people.shape != views[:, 0].shape or not people.any(dim=(1, 2)).all():
+            raise ValueError(f'people must have shape {tuple(views[:, 0].shape)} and a pixel in every picture, got '
+                             f'{tuple(people.shape)}')
+        errors = (views - truth).square().mean(dim=1)
+        means = (errors * people).sum(dim=(1, 2)) / people.sum(dim=(1, 2))
+        quality['person_psnr'] = float(-10 * means.log10().mean())
+    return quality
 
 
 def frechet_distance(views: Tensor, truth: Tensor, extractor: nn.Module, batch_size: int = 64) -> float:
@@ -69,15 +80,19 @@ class EmbeddingExtractor(nn.Module):
 
     Args:
         model (nn.Module): with ``data_preprocessor`` and ``extract_feat``.
+        size (tuple[int, int], optional): height and width of its input; None: that of the pictures.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, size: tuple[int, int] | None = None) -> None:
         super().__init__()
         self.model = model
+        self.size = size
 
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 RGB -> (B, D)."""
+        if self.size is not None:
+            pictures = resize(pictures, self.size, antialias=True)
         bgr = list(pictures.flip(1))  # as files are read
         data = self.model.data_preprocessor(dict(inputs=bgr), False)
         return self.model.extract_feat(data['inputs']).cpu()  # where the distance is computed

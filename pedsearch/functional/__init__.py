@@ -11,10 +11,11 @@ from .reranking import k_reciprocal_rerank
 from .search import evaluate_search
 from .search_query import SearchQuery
 from .similarity import DistinctRows
+from .spatio_temporal import GapDistribution, joint_distance
 
 __all__ = [
-    'ContextMatching', 'DetectionTable', 'DistinctRows', 'QueryRanks', 'SearchQuery', 'average_precision',
-    'average_query_expansion', 'check_bboxes', 'evaluate_detection', 'evaluate_search', 'k_reciprocal_rerank',
-    'match_contexts', 'mutual_best_match', 'paired_iou', 'pairwise_iou', 'precision_at_hits', 'rank_metrics',
-    'rank_queries', 'search_iou_threshold', 'xywh_to_xyxy'
+    'ContextMatching', 'DetectionTable', 'DistinctRows', 'GapDistribution', 'QueryRanks', 'SearchQuery',
+    'average_precision', 'average_query_expansion', 'check_bboxes', 'evaluate_detection', 'evaluate_search',
+    'joint_distance', 'k_reciprocal_rerank', 'match_contexts', 'mutual_best_match', 'paired_iou', 'pairwise_iou',
+    'precision_at_hits', 'rank_metrics', 'rank_queries', 'search_iou_threshold', 'xywh_to_xyxy'
 ]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 from torch import nn
+from torchvision.transforms.functional import resize
 
 from pedsearch.evaluation import EmbeddingExtractor, frechet_distance, view_quality
 from tests.test_models.test_reid.gcl_batches import small_gcl
@@ -25,6 +26,18 @@ def test_quality_is_that_of_the_formulas():
     assert .5 < quality['ssim'] < 1
     assert view_quality(truth, truth)['ssim'] == pytest.approx(1)
     assert abs(view_quality(pictures(4, seed=2), truth)['ssim']) < .05
+
+
+def test_quality_of_people_leaves_the_background_out():
+    truth, views = pictures(4), pictures(4, seed=1)
+    people = torch.zeros(4, 32, 24, dtype=torch.bool)
+    people[:, 5:20, 3:11] = True
+    quality = view_quality(views, truth, people)
+    assert quality['person_psnr'] == pytest.approx(
+        view_quality(views[:, :, 5:20, 3:11], truth[:, :, 5:20, 3:11])['psnr'], abs=1e-4)
+    assert quality['psnr'] == view_quality(views, truth)['psnr']
+    with pytest.raises(ValueError, match=r'people must have shape \(4, 32, 24\) and a pixel in every picture'):
+        view_quality(views, truth, torch.zeros_like(people))
 
 
 class ChannelMeans(nn.Module):
@@ -49,6 +62,13 @@ def test_embeddings_are_those_of_the_model():
     with torch.no_grad():
         expected = model.extract_feat((part.float() - 120) / 60)  # pictures are RGB already
     torch.testing.assert_close(EmbeddingExtractor(model)(part), expected)
+
+
+def test_embeddings_of_a_model_with_another_input_size():
+    model = small_gcl().eval()
+    part = torch.randint(0, 256, (2, 3, 8, 6), dtype=torch.uint8).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    smaller = EmbeddingExtractor(model, (64, 48))(part)
+    torch.testing.assert_close(smaller, EmbeddingExtractor(model)(resize(part, (64, 48), antialias=True)))
 
 
 def test_pictures_that_do_not_fit_are_errors():

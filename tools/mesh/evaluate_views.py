@@ -1,8 +1,9 @@
 """Measure painted views against true ones, where those are known: on toy crops.
 
 ``tools/dataset_converters/make_toy_views.py`` draws the truth. Beside the painted views stand two baselines, the photo
-as it is, and the training photo of the same person whose side comes nearest to the one asked for. The Fréchet distance
-compares all painted views with the true ones in the embeddings of the model, or of another (``--extractor``).
+as it is, and the training photo of the same person whose side comes nearest to the one asked for. PSNR is given over
+whole pictures and over the person's pixels alone. The Fréchet distance compares all painted views with the true ones in
+the embeddings of the model, or of another (``--extractor``).
 
 Example::
 
@@ -65,6 +66,12 @@ def nearest_photos(painter: ViewPainter, names: Sequence[str], bodies: ToyBodies
     return nearest
 
 
+def input_size(cfg: Config) -> tuple[int, int] | None:
+    """Height and width that a config resizes photos to."""
+    scales = [step['scale'] for step in cfg.test_dataloader.dataset.pipeline if 'scale' in step]
+    return scales[-1][::-1] if scales else None
+
+
 def evaluate(painter: ViewPainter, folder: str, extractor: EmbeddingExtractor) -> dict[str, dict[str, float]]:
     """Quality of the painted views and of both baselines."""
     truth, bodies = read_truth(folder), ToyBodies(osp.join(folder, 'bodies.npz'))
@@ -83,9 +90,10 @@ def evaluate(painter: ViewPainter, folder: str, extractor: EmbeddingExtractor) -
         sets['photo as it is'].append(photos.expand(len(angles), -1, -1, -1))
         sets['nearest training photo'].append(torch.cat([painter.photo(other) for other in nearest]))
         sets['truth'].append(torch.stack([load(files[angle], tuple(photos.shape[2:])) for angle in angles]))
+        sets['people'].append(painter.meshes(place, angles)[:, 0].cpu() < 1)
     pictures = {kind: torch.cat(parts) for kind, parts in sets.items()}
-    target = pictures.pop('truth')
-    return {kind: dict(view_quality(part, target), frechet=frechet_distance(part, target, extractor))
+    target, people = pictures.pop('truth'), pictures.pop('people')
+    return {kind: dict(view_quality(part, target, people), frechet=frechet_distance(part, target, extractor))
             for kind, part in pictures.items()}
 
 
@@ -107,16 +115,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         cfg = Config.fromfile(args.config)
         cfg.merge_from_dict(args.cfg_options or {})
         painter = ViewPainter(cfg, args.checkpoint, args.device)
-        model = painter.model
+        extractor = EmbeddingExtractor(painter.model)
         if args.extractor:
-            model = build_reid_network(Config.fromfile(args.extractor[0]), args.extractor[1], args.device)
-        results = evaluate(painter, args.truth, EmbeddingExtractor(model))
+            other = Config.fromfile(args.extractor[0])
+            model = build_reid_network(other, args.extractor[1], args.device)
+            extractor = EmbeddingExtractor(model, input_size(other))
+        results = evaluate(painter, args.truth, extractor)
     except (ImportError, OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    table = Table('views', 'PSNR (dB)', 'SSIM', 'Fréchet distance')
+    table = Table('views', 'PSNR (dB)', 'of the person', 'SSIM', 'Fréchet distance')
     for kind, row in results.items():
-        table.add_row(kind, f'{row["psnr"]:.2f}', f'{row["ssim"]:.3f}', f'{row["frechet"]:.4f}')
+        table.add_row(kind, f'{row["psnr"]:.2f}', f'{row["person_psnr"]:.2f}', f'{row["ssim"]:.3f}',
+                      f'{row["frechet"]:.4f}')
     Console().print(table)
     return 0
 
