@@ -26,7 +26,7 @@ from tests.toy_models import CONFIGS, WEAK, batch, scene
 
 FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 SEARCH = [path for path in FILES if path.parent.name in ('oim', 'nae', 'seqnet', *WEAK)]
-GENERATIVE = [path for path in FILES if path.parent.name in ('gcl', 'gcl_plus')]
+GENERATIVE = [path for path in FILES if path.stem.startswith(('gcl_', 'gcl-plus_'))]
 REID = [path for path in FILES if path not in SEARCH + GENERATIVE]
 BOXES = [[10., 10, 60, 150], [90, 20, 150, 190]]
 
@@ -74,7 +74,8 @@ def crops(num: int, labels: list[int]) -> dict:
     """Collated noise."""
     generator = torch.Generator().manual_seed(0)
     images = [torch.randint(0, 256, (3, 64, 32), generator=generator, dtype=torch.uint8) for _ in range(num)]
-    samples = [ReIDDataSample(metainfo=dict(sample_idx=index, img_path=f'{index}.jpg', label=label))
+    samples = [ReIDDataSample(metainfo=dict(sample_idx=index, img_path=f'{index}.jpg', label=label,
+                                               seed=index))
                for index, label in enumerate(labels)]
     return dict(inputs=images, data_samples=samples)
 
@@ -90,7 +91,8 @@ def test_reid_config_loses_and_predicts(path):
     dims = cfg.model.embed_dims
     if hasattr(model.head, 'init_memory'):
         num_source = 4 if cfg.model.get('domain_norm') else 0
-        model.head.init_memory(F.normalize(torch.randn(8, dims), dim=1), torch.tensor([0, 0, 1, 1])[:num_source])
+        source_labels = [torch.tensor([0, 0, 1, 1])] if num_source else []
+        model.head.init_memory(F.normalize(torch.randn(8, dims), dim=1), *source_labels)
         model.head.reset_memory(model.head.memory_feats(), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])[num_source:])
     elif hasattr(model.head, 'reset_memory'):
         model.head.reset_memory(F.normalize(torch.randn(4, dims), dim=1), torch.arange(4))
