@@ -1,5 +1,6 @@
 """Pure array maths: neighbours, ranking, re-ranking, boxes, average precision, search and detection protocols."""
 
+from .attributes import AttributeAccuracy, attribute_accuracy
 from .average_precision import average_precision, precision_at_hits
 from .boxes import check_bboxes, paired_iou, pairwise_iou, search_iou_threshold, xywh_to_xyxy
 from .cbgm import ContextMatching, match_contexts
@@ -14,8 +15,9 @@ from .similarity import DistinctRows
 from .spatio_temporal import GapDistribution, joint_distance
 
 __all__ = [
-    'ContextMatching', 'DetectionTable', 'DistinctRows', 'GapDistribution', 'QueryRanks', 'SearchQuery',
-    'average_precision', 'average_query_expansion', 'check_bboxes', 'evaluate_detection', 'evaluate_search',
-    'joint_distance', 'k_reciprocal_rerank', 'match_contexts', 'mutual_best_match', 'paired_iou', 'pairwise_iou',
-    'precision_at_hits', 'rank_metrics', 'rank_queries', 'search_iou_threshold', 'xywh_to_xyxy'
+    'AttributeAccuracy', 'ContextMatching', 'DetectionTable', 'DistinctRows', 'GapDistribution', 'QueryRanks',
+    'SearchQuery', 'attribute_accuracy', 'average_precision', 'average_query_expansion', 'check_bboxes',
+    'evaluate_detection', 'evaluate_search', 'joint_distance', 'k_reciprocal_rerank', 'match_contexts',
+    'mutual_best_match', 'paired_iou', 'pairwise_iou', 'precision_at_hits', 'rank_metrics', 'rank_queries',
+    'search_iou_threshold', 'xywh_to_xyxy'
 ]

@@ -1,5 +1,5 @@
 """Models, and the parts they are built from."""
 
-from . import gan, layers, losses, memories, reid, search, task_modules
+from . import gan, layers, losses, memories, pretrain, reid, search, task_modules
 
-__all__ = ['gan', 'layers', 'losses', 'memories', 'reid', 'search', 'task_modules']
+__all__ = ['gan', 'layers', 'losses', 'memories', 'pretrain', 'reid', 'search', 'task_modules']

@@ -20,7 +20,8 @@ def attribute_weights(targets: Tensor, positive_rates: Tensor, weighting: str = 
     """Weight of every label: the rarer what it says, the more.
 
     With the rate r of an attribute, for positives and negatives: 'deepmar' ``exp(1 - r)`` and ``exp(r)``; 'jlac'
-    ``sqrt(1 / (2 r))`` and ``sqrt(1 / (2 (1 - r)))``, 'jlac-root' the same with ``sqrt(r)`` for r; 'none' 1. Unknown: 0.
+    ``sqrt(1 / (2 r))`` and ``sqrt(1 / (2 (1 - r)))``, 'jlac-root' the same with ``sqrt(r)`` for r; 'none' 1. An
+    unknown label weighs 0.
 
     Args:
         targets (Tensor): (B, A) of 1, 0 and -1, unknown.
