@@ -1,5 +1,6 @@
 """Data readers: scenes and crops of people, the transforms that load them, the samplers that order them."""
 
+from .multimodal import PedestrianMultiModalDataset
 from .reid_datasets import (
     CropDataset,
     CrossDomainDataset,
@@ -17,11 +18,22 @@ from .samplers import (
     PKSampler,
 )
 from .search_datasets import CUHKSYSUDataset, PRWDataset, SearchDataset, SearchSceneDataset
-from .transforms import LoadImage, LoadMeshViews, LoadSearchAnnotations, PackReIDInputs, PackSearchInputs, RandomErasing
+from .transforms import (
+    LoadImage,
+    LoadMeshViews,
+    LoadSearchAnnotations,
+    PackMultiModalInputs,
+    PackReIDInputs,
+    PackSearchInputs,
+    PhotoViews,
+    PickCaption,
+    RandomErasing,
+)
 
 __all__ = [
-    'CUHKSYSUDataset', 'CameraSampler', 'CropDataset', 'CrossDomainDataset', 'CrossDomainSampler', 'DukeMTMCDataset',
-    'EpochSampler', 'LabelledSampler', 'LoadImage', 'LoadMeshViews', 'LoadSearchAnnotations', 'MSMT17Dataset',
-    'Market1501Dataset', 'MultipleGallerySampler', 'PKSampler', 'PRWDataset', 'PackReIDInputs', 'PackSearchInputs',
-    'RandomErasing', 'ReIDDataset', 'SearchDataset', 'SearchSceneDataset'
+    'CUHKSYSUDataset', 'CameraSampler', 'CropDataset', 'CrossDomainDataset', 'CrossDomainSampler',
+    'DukeMTMCDataset', 'EpochSampler', 'LabelledSampler', 'LoadImage', 'LoadMeshViews', 'LoadSearchAnnotations',
+    'MSMT17Dataset', 'Market1501Dataset', 'MultipleGallerySampler', 'PKSampler', 'PRWDataset',
+    'PackMultiModalInputs', 'PackReIDInputs', 'PackSearchInputs', 'PedestrianMultiModalDataset', 'PhotoViews',
+    'PickCaption', 'RandomErasing', 'ReIDDataset', 'SearchDataset', 'SearchSceneDataset'
 ]

@@ -22,7 +22,7 @@ class SplitDataset(BaseDataset):
 
     Args:
         data_root (str): Folder of the release.
-        split (str): ``'train'`` or ``'test'``.
+        split (str): One of ``SPLITS``, ``'train'`` or ``'test'``.
         pipeline (Sequence): Transforms.
         test_mode (bool): As in mmengine. Default: False.
         check_files (bool): List the image folders once and stop if listed images are missing. Switch it off for
@@ -34,6 +34,7 @@ class SplitDataset(BaseDataset):
         ValueError: ``split`` is unknown.
     """
 
+    SPLITS = 'train', 'test'
     METAINFO = dict(classes=('person', ), palette=[(220, 20, 60)])
 
     def __init__(self,
@@ -45,8 +46,8 @@ class SplitDataset(BaseDataset):
                  **kwargs) -> None:
         if not isinstance(data_root, (str, os.PathLike)):
             raise TypeError(f'data_root must be the path of a folder, got {data_root!r}')
-        if split not in ('train', 'test'):
-            raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+        if split not in self.SPLITS:
+            raise ValueError(f'split must be {" or ".join(map(repr, self.SPLITS))}, got {split!r}')
         self.split = split
         self.check_files = check_files
         super().__init__(

@@ -4,11 +4,14 @@ Geometry in between is mmdet's (scenes with boxes: ``mmdet.Resize``, ``mmdet.Ran
 ``mmpretrain.Resize``, ``mmpretrain.RandomFlip``, ``mmpretrain.RandomCrop``).
 """
 
-from .formatting import PackReIDInputs, PackSearchInputs
+from .captions import PickCaption
+from .formatting import PackMultiModalInputs, PackReIDInputs, PackSearchInputs
 from .loading import LoadImage, LoadSearchAnnotations
 from .mesh_views import LoadMeshViews
+from .photo_views import PhotoViews
 from .random_erasing import RandomErasing
 
 __all__ = [
-    'LoadImage', 'LoadMeshViews', 'LoadSearchAnnotations', 'PackReIDInputs', 'PackSearchInputs', 'RandomErasing'
+    'LoadImage', 'LoadMeshViews', 'LoadSearchAnnotations', 'PackMultiModalInputs', 'PackReIDInputs', 'PackSearchInputs',
+    'PhotoViews', 'PickCaption', 'RandomErasing'
 ]

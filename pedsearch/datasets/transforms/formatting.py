@@ -102,3 +102,33 @@ class PackReIDInputs(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'
+
+
+@TRANSFORMS.register_module()
+class PackMultiModalInputs(BaseTransform):
+    """Return ``dict(inputs=..., data_samples=ReIDDataSample)`` of a photo with captions and attributes.
+
+    ``inputs`` is the photo (3, H, W), or a list of such views where ``PhotoViews`` made them. The sample holds
+    ``attributes`` (A,) int64 where there are any; texts are metainfo.
+
+    Args:
+        meta_keys (Sequence[str]): entries of the sample that become metainfo, those it lacks are skipped.
+    """
+
+    def __init__(
+        self,
+        meta_keys: Sequence[str] = ('sample_idx', 'img_path', 'name', 'image_id', 'pid', 'camid', 'captions', 'caption',
+                                    'text_group', 'seed', 'flip')
+    ) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        sample = ReIDDataSample(metainfo={key: results[key] for key in self.meta_keys if key in results})
+        if 'attributes' in results:
+            sample.set_data(dict(attributes=torch.from_numpy(results['attributes'])))
+        images = [torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1)))  # (H, W, 3) -> (3, H, W)
+                  for img in results.get('views', [results['img']])]
+        return dict(inputs=images if 'views' in results else images[0], data_samples=sample)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'
