@@ -5,7 +5,7 @@ photo, mixtures in falling shares of the first, the second photo. Training photo
 
 Example::
 
-    python tools/mesh/draw_views.py configs/gcl/gcl_mobilenetv2_1xb16-5e-warmup_toy.py CHECKPOINT --out views.png
+    python tools/mesh/draw_views.py configs/gcl/gcl_mobilenetv2_1xb8-6e-warmup_toy.py CHECKPOINT --out views.png
 """
 
 import argparse

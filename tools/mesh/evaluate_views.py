@@ -7,7 +7,7 @@ the embeddings of the model, or of another (``--extractor``).
 
 Example::
 
-    python tools/mesh/evaluate_views.py configs/gcl/gcl_mobilenetv2_1xb16-5e-warmup_toy.py CHECKPOINT data/toy_views
+    python tools/mesh/evaluate_views.py configs/gcl/gcl_mobilenetv2_1xb8-6e-warmup_toy.py CHECKPOINT data/toy_views
 """
 
 import argparse

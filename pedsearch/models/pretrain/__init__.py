@@ -1,8 +1,12 @@
 """Pre-training on pedestrians, and models of images and texts."""
 
+from .image_text import ImageTextModel
 from .text_transformer import TextTransformer
 from .tokenizers import Tokenizer, clip_tokenizer, saved_tokenizer, train_tokenizer, wordpiece_tokenizer
+from .val_pat import TextObjective, ValPat, ViewObjective
+from .views_preprocessor import ViewsDataPreprocessor
 
 __all__ = [
-    'TextTransformer', 'Tokenizer', 'clip_tokenizer', 'saved_tokenizer', 'train_tokenizer', 'wordpiece_tokenizer'
+    'ImageTextModel', 'TextObjective', 'TextTransformer', 'Tokenizer', 'ValPat', 'ViewObjective',
+    'ViewsDataPreprocessor', 'clip_tokenizer', 'saved_tokenizer', 'train_tokenizer', 'wordpiece_tokenizer'
 ]
