@@ -4,12 +4,10 @@ Shape legend: Q queries, G gallery images, D embedding dimensions.
 """
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from pedsearch.functional import QueryRanks, average_query_expansion, k_reciprocal_rerank, rank_queries
@@ -20,12 +18,13 @@ from pedsearch.functional.settings import check_flag, check_topk
 from pedsearch.registry import METRICS
 
 from .json_dump import check_dump, write_json
+from .records import RecordMetric
 
 _NUM_BEST = 10
 
 
 @METRICS.register_module()
-class ReIDMetric(BaseMetric):
+class ReIDMetric(RecordMetric):
     """Ranking accuracy (mAP, mINP, CMC) of a re-identification model.
 
     The test set holds queries and gallery, told apart by ``is_query``. An image that the sampler repeats to fill a
@@ -77,18 +76,12 @@ class ReIDMetric(BaseMetric):
         self.query_expansion = query_expansion
         self.dump = check_dump(dump)
 
-    def process(self, data_batch: Any, data_samples: Sequence[Mapping]) -> None:
-        """Keep what the evaluation needs of each image."""
-        self.results.extend(_record(sample, self.cross_camera) for sample in data_samples)
+    def record(self, sample: Mapping) -> dict[str, Any]:
+        """Features, identity and camera of one image."""
+        return _record(sample, self.cross_camera)
 
-    def evaluate(self, size: int) -> dict:
-        """Gather and evaluate; repeated images are told by their index, so none is cut off by position."""
-        return super().evaluate(size=sys.maxsize)
-
-    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+    def compute(self, records: list[dict]) -> dict[str, float]:
         """Rank the gallery for every query of the gathered records."""
-        records = {record['sample_idx']: record for record in results}
-        records = [records[sample_idx] for sample_idx in sorted(records)]
         queries = [record for record in records if record['is_query']]
         gallery = [record for record in records if not record['is_query'] and record['pid'] >= 0]
         if not queries or not gallery:
