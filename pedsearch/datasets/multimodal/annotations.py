@@ -302,8 +302,7 @@ def _as_row(image: DescribedImage) -> dict[str, Any]:
     row: dict[str, Any] = dict(image_id=image.image_id, img_path=image.img_path, split=image.split, pid=image.pid,
                                camid=image.camid)
     if image.captions:
-        row['captions'] = [dict(text=caption.text, source=caption.source, group=caption.group)
-                           | ({} if caption.score is None else dict(score=caption.score))
+        row['captions'] = [{key: value for key, value in vars(caption).items() if value not in (None, -1)}
                            for caption in image.captions]
     for key in ('attrs', 'attr_scores', 'extra'):
         if getattr(image, key):
