@@ -2,7 +2,7 @@
 
     python benchmarks/gcl_step.py                                        # full size, batch 2, CPU
     python benchmarks/gcl_step.py --device cuda --batch-size 16
-    python benchmarks/gcl_step.py --config configs/gcl/gcl_mobilenetv2_1xb16-3e-joint_toy.py --shape 128 64 \
+    python benchmarks/gcl_step.py --config configs/gcl/gcl_mobilenetv2_1xb16-6e-joint_toy.py --shape 128 64 \
         --batch-size 16 --rows 1063
 
 The plain step passes every picture alone, judges photos once for every kind of fake, each time with its own gradient

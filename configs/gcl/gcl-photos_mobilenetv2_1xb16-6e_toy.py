@@ -16,7 +16,7 @@ train_dataloader = dict(
     sampler=dict(_delete_=True, type='LabelledSampler', global_batch_size=16),
     dataset=dict(pipeline=train_pipeline))
 
-max_epochs = 3
+max_epochs = 6
 train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 optim_wrapper = dict(
     _delete_=True,
