@@ -4,12 +4,13 @@ from .feature_extraction import extract_features
 from .manual_data_parallel import ManualDataParallel
 from .memory_update_hook import MemoryUpdateHook
 from .part_optimizers import PartOptimizers
+from .positive_rates_hook import PositiveRatesHook
 from .process_group import exit_process_group, init_cpu_process_group
 from .pseudo_label_hook import PseudoLabelHook
 from .resumable_epoch_loop import ResumableEpochLoop
 from .running_stats_hook import RunningStatsHook
 
 __all__ = [
-    'ManualDataParallel', 'MemoryUpdateHook', 'PartOptimizers', 'PseudoLabelHook', 'ResumableEpochLoop',
-    'RunningStatsHook', 'exit_process_group', 'extract_features', 'init_cpu_process_group'
+    'ManualDataParallel', 'MemoryUpdateHook', 'PartOptimizers', 'PositiveRatesHook', 'PseudoLabelHook',
+    'ResumableEpochLoop', 'RunningStatsHook', 'exit_process_group', 'extract_features', 'init_cpu_process_group'
 ]

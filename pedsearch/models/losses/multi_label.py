@@ -3,10 +3,11 @@
 Shape legend: B images of this process, A attributes.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from pedsearch.registry import MODELS
 
@@ -47,16 +48,16 @@ def attribute_weights(targets: Tensor, positive_rates: Tensor, weighting: str = 
 
 
 @MODELS.register_module()
-class MultiLabelBCELoss(BaseModule):
+class MultiLabelBCELoss(nn.Module):
     """Weighted binary cross entropy over the labels that are known.
 
     Args:
         weighting: of :func:`attribute_weights`; anything but 'none' needs the rates.
-        positive_rates: A shares of positives in the training set; None: :meth:`set_positive_rates` sets them.
+        positive_rates: A shares of positives in the training set; None: ``PositiveRatesHook`` sets them.
         reduction: 'sum': over attributes, then the mean over images; 'mean': over all known labels.
 
     State:
-        positive_rates (A,) float32; A = 0 while not known.
+        positive_rates (A,) float32; A = 0 while not known. Set by ``PositiveRatesHook``.
     """
 
     def __init__(self, weighting: str = 'deepmar', positive_rates: list[float] | None = None,
@@ -89,3 +90,9 @@ class MultiLabelBCELoss(BaseModule):
         terms = F.binary_cross_entropy_with_logits(logits.float(), targets.clamp(min=0).float(), reduction='none')
         total = (attribute_weights(targets, rates, self.weighting) * terms).sum()
         return mean_across_processes(total, known.sum() if self.reduction == 'mean' else len(targets))
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        stored = state_dict.get(f'{prefix}positive_rates')
+        if stored is not None and not len(self.positive_rates):
+            self.positive_rates = self.positive_rates.new_zeros(stored.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -69,3 +69,9 @@ def test_rates_and_shapes_must_fit():
         MultiLabelBCELoss()(LOGITS, TARGETS)
     with pytest.raises(ValueError, match=r'must have one shape \(B, A\), got \(2, 3\) and \(2, 2\)'):
         MultiLabelBCELoss('none')(LOGITS, TARGETS[:, :2])
+
+
+def test_rates_are_loaded_where_none_are_known():
+    loss = MultiLabelBCELoss()
+    loss.load_state_dict(MultiLabelBCELoss(positive_rates=RATES).state_dict())
+    assert loss(LOGITS, TARGETS).item() == pytest.approx(1.5645957222, abs=1e-6)
