@@ -21,9 +21,10 @@ EXTRAS = {
     'smpl': [OPTIONAL['smplx']],
     'faiss': [OPTIONAL['faiss-cpu']],
     'infomap': [OPTIONAL['infomap']],
+    'text': [OPTIONAL['tokenizers']],
     'views': [OPTIONAL['torchmetrics']],
     'log': [OPTIONAL['tensorboard'], OPTIONAL['wandb']],
-    'tests': requirements('tests') + [OPTIONAL[name] for name in ('anny', 'faiss-cpu', 'h5py', 'torchmetrics')],
+    'tests': requirements('tests') + [OPTIONAL[name] for name in ('anny', 'faiss-cpu', 'h5py', 'tokenizers', 'torchmetrics')],
     'docs': requirements('docs'),
 }
 

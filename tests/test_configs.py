@@ -11,6 +11,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from pedsearch.datasets.multimodal import Caption
+from pedsearch.models.pretrain import train_tokenizer
 from pedsearch.registry import (
     DATA_SAMPLERS,
     DATASETS,
@@ -27,7 +29,8 @@ from tests.toy_models import CONFIGS, WEAK, batch, scene
 FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 SEARCH = [path for path in FILES if path.parent.name in ('oim', 'nae', 'seqnet', *WEAK)]
 GENERATIVE = [path for path in FILES if path.stem.startswith(('gcl_', 'gcl-plus_'))]
-REID = [path for path in FILES if path not in SEARCH + GENERATIVE]
+DESCRIBED = [path for path in FILES if path.parent.name == 'val_pat']
+REID = [path for path in FILES if path not in SEARCH + GENERATIVE + DESCRIBED]
 BOXES = [[10., 10, 60, 150], [90, 20, 150, 190]]
 
 
@@ -35,7 +38,7 @@ def load(path: Path) -> Config:
     """The config without pretrained weights, which need a network."""
     init_default_scope('pedsearch')
     cfg = Config.fromfile(path)
-    cfg.model.backbone.init_cfg = None
+    cfg.model['image_encoder' if 'image_encoder' in cfg.model else 'backbone'].init_cfg = None
     if 'shared_head' in cfg.model.get('roi_head', {}):
         cfg.model.roi_head.shared_head.init_cfg = None
     return cfg
@@ -141,11 +144,38 @@ def test_generative_config_takes_a_step_and_predicts(path):
     assert [tuple(result.feat.shape) for result in results] == [(dims, )] * 2
 
 
+@pytest.mark.parametrize('path', DESCRIBED, ids=lambda path: path.stem)
+def test_config_of_texts_and_attributes_loses_and_predicts(path):
+    cfg = load(path)
+    cfg.model.tokenizer = train_tokenizer(['a red hat', 'a blue coat'])
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    model.init_weights()
+    num = cfg.model.attributes.num_attributes
+    model.attributes.positive_rates = torch.full((num, ), .5)
+    batch = crops(4, [0, 1, 2, 3])
+    for place, sample in enumerate(batch['data_samples']):
+        sample.set_metainfo(dict(
+            image_id=place, pid=place, text_group=place, caption='a red coat', captions=[Caption('a hat')]))
+        sample.set_data(dict(attributes=torch.tensor([place % 2] * num)))
+    views = dict(inputs=[batch['inputs']] * 3, data_samples=batch['data_samples'])
+    losses = model(**model.data_preprocessor(views, True), mode='loss')
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    idle = [name for name, param in model.named_parameters() if param.requires_grad and param.grad is None]
+    assert not idle
+    with torch.no_grad():
+        results = model.eval().test_step(batch)
+    assert results[0].feat.shape == results[0].text_feats[0].shape == (cfg.model.embed_dims, )
+    assert results[0].attribute_probs.shape == (num, )
+
+
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_config_names_what_exists(path):
     cfg = load(path)
+    metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
     for registry, entry in ((DATASETS, cfg.train_dataloader.dataset), (DATASETS, cfg.test_dataloader.dataset),
-                            (DATA_SAMPLERS, cfg.train_dataloader.sampler), (METRICS, cfg.test_evaluator),
+                            (DATA_SAMPLERS, cfg.train_dataloader.sampler), *((METRICS, metric) for metric in metrics),
                             *((HOOKS, hook) for hook in cfg.custom_hooks)):
         assert registry.get(entry.type) is not None
     for hook in cfg.custom_hooks:
@@ -153,7 +183,8 @@ def test_config_names_what_exists(path):
             TASK_UTILS.build(hook.clusterer)
     sampler = cfg.train_dataloader.sampler
     assert sampler.get('global_batch_size', cfg.train_dataloader.batch_size) == cfg.train_dataloader.batch_size
-    METRICS.build(cfg.test_evaluator)
+    for metric in metrics:
+        METRICS.build(metric)
     assert cfg.train_cfg.max_epochs == int(re.search(r'-(\d+)e[-_]', path.stem)[1])
     assert cfg.train_dataloader.batch_size == int(re.search(r'_1xb(\d+)-', path.stem)[1])
 
