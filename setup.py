@@ -24,7 +24,8 @@ EXTRAS = {
     'text': [OPTIONAL['tokenizers']],
     'views': [OPTIONAL['torchmetrics']],
     'log': [OPTIONAL['tensorboard'], OPTIONAL['wandb']],
-    'tests': requirements('tests') + [OPTIONAL[name] for name in ('anny', 'faiss-cpu', 'h5py', 'tokenizers', 'torchmetrics')],
+    'tests': requirements('tests') + [
+        OPTIONAL[name] for name in ('anny', 'faiss-cpu', 'h5py', 'tokenizers', 'torchmetrics')],
     'docs': requirements('docs'),
 }
 

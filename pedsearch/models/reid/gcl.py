@@ -135,8 +135,8 @@ class GCL(ReIDModel):
         generator: a :class:`~pedsearch.models.gan.ViewGenerator`.
         discriminator: a :class:`~pedsearch.models.gan.MultiScaleDiscriminator`.
         stage: 'warmup' trains generator and discriminator with the encoder frozen, 'joint' everything.
-        loss_weights: of ``adversarial``, ``image``, ``cycle``, ``feat``, ``feat_cycle`` and ``view``; those not named
-            keep their defaults 1, 5, 5, 5, 5, 1.
+        loss_weights: of ``adversarial``, ``image``, ``cycle``, ``feat``, ``feat_cycle``, and the contrast's ``view``,
+            ``turned`` and ``turned_positive``; those not named keep their defaults 1, 5, 5, 5, 5, 1, 1, 1.
         r1_weight: of the discriminator's gradient penalty.
         num_parts: P.
         feat_target: whose code the feature loss compares, that of the 'turned' view or of the 'rebuilt' photo.
@@ -179,7 +179,7 @@ class GCL(ReIDModel):
     @staticmethod
     def default_weights() -> dict[str, float]:
         """Weight of every loss."""
-        return dict(adversarial=1., image=5., cycle=5., feat=5., feat_cycle=5., view=1.)
+        return dict(adversarial=1., image=5., cycle=5., feat=5., feat_cycle=5., view=1., turned=1., turned_positive=1.)
 
     def encoder(self) -> nn.ModuleList:
         """The parts that turn a photo into an embedding."""
@@ -284,7 +284,8 @@ class GCL(ReIDModel):
         losses = {f'loss_{name}': self.loss_weights[name] * loss for name, loss in losses.items()}
         if self.stage == 'joint':
             contrast = self.head.loss(None, views.feats, data_samples, views.turned_feats)
-            losses.update({name: self.loss_weights['view'] * loss for name, loss in contrast.items()})
+            losses.update({name: self.loss_weights[name.removeprefix('loss_')] * loss
+                           for name, loss in contrast.items()})
         return losses
 
     # -- parts --------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
 
 from pedsearch.models.layers import part_codes
+from pedsearch.models.reid import GCL
 from pedsearch.registry import MODELS
 from tests.processes import run_on_processes
 
@@ -86,6 +87,16 @@ def test_a_joint_step_is_the_published_one(feat_target, norms):
     for name, value in ours.state_dict().items():
         if norms == 'running' or 'running_' in name:
             torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_every_loss_has_its_weight():
+    plain, halved = (small_gcl(loss_weights=dict.fromkeys(GCL.default_weights(), weight)) for weight in (1., .5))
+    plain.encoder().eval(), halved.encoder().eval()
+    expected, found = (model.train_step(batch(), optimizers(model, lr=0.)) for model in (plain, halved))
+    names = [name for name in expected if name.startswith('loss_')]
+    assert sorted(names) == sorted(f'loss_{name}' for name in GCL.default_weights())
+    for name in names:
+        torch.testing.assert_close(found[name], .5 * expected[name])
 
 
 def test_warm_up_trains_generator_and_discriminator_alone():
