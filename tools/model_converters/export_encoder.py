@@ -27,7 +27,7 @@ from pedsearch.apis import load_weights, read_checkpoint
 from pedsearch.registry import MODELS
 
 KEPT = 'image_encoder', 'image_neck', 'text_encoder', 'text_neck', 'attribute_head'
-LEFT_OUT = 'momentum_encoders.', 'views.', 'texts.', 'attributes.', '_extra_state'
+LEFT_OUT = 'momentum_encoders.', 'views.', 'texts.', 'attributes.'
 
 
 def input_size(cfg: Config) -> tuple[int, int] | None:
