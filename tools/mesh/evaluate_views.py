@@ -23,7 +23,7 @@ import torch
 from mmengine.config import Config, DictAction
 from PIL import Image
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor
 
 from pedsearch.apis import ViewPainter, build_reid_network
@@ -124,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ImportError, OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    table = Table('views', 'PSNR (dB)', 'of the person', 'SSIM', 'Fréchet distance')
+    table = Table(Column('views', no_wrap=True), 'PSNR (dB)', 'of the person', 'SSIM', 'Fréchet distance')
     for kind, row in results.items():
         table.add_row(kind, f'{row["psnr"]:.2f}', f'{row["person_psnr"]:.2f}', f'{row["ssim"]:.3f}',
                       f'{row["frechet"]:.4f}')

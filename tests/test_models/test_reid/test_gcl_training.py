@@ -24,8 +24,8 @@ def root(tmp_path_factory) -> Path:
 
 def gcl_run(kind: str, root: Path, work_dir: Path, batch_size: int = 8, stage: str = 'joint', **overrides) -> Config:
     """Two epochs of four steps with plain SGD."""
-    name = dict(warmup='5e-warmup', joint='3e-joint')[stage]
-    cfg = Config.fromfile(CONFIGS / f'gcl/gcl_mobilenetv2_1xb16-{name}_toy.py')
+    name = dict(warmup='1xb8-6e-warmup', joint='1xb16-6e-joint')[stage]
+    cfg = Config.fromfile(CONFIGS / f'gcl/gcl_mobilenetv2_{name}_toy.py')
     cfg.model = gcl_config(kind, stage=stage)
     cfg.model.head.memory.temperature = 0.5
     resize = dict(type='mmpretrain.Resize', scale=SIZE[::-1])
