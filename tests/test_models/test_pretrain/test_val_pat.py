@@ -151,6 +151,29 @@ def test_distillation_grows():
         assert found.item() == pytest.approx(sum(term.mean() for term in terms).item() / 2, rel=1e-5)
 
 
+def test_both_sides_get_the_gradient_of_the_formula():
+    keys = torch.arange(6)[:, None].repeat(1, 3)
+    pairs = F.normalize(torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)), dim=2)
+    ours, plain = (pairs.clone().requires_grad_() for _ in range(2))
+    TextObjective(4).loss(*ours, keys).backward()
+    sims, target = plain[0] @ plain[1].T / .07, torch.arange(6)
+    ((F.cross_entropy(sims, target) + F.cross_entropy(sims.T, target)) / 2).backward()
+    torch.testing.assert_close(ours.grad, plain.grad)
+
+
+def test_a_queue_that_is_empty_changes_nothing_and_a_filled_one_repels():
+    plain, queued = TextObjective(4), TextObjective(4, queue_length=8)
+    image, text = F.normalize(torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)), dim=2)
+    keys = torch.arange(6)[:, None].repeat(1, 3)
+    torch.testing.assert_close(queued.loss(image, text, keys, image, text), plain.loss(image, text, keys))
+    queued.images.enqueue(image[:3], keys[:3] + 10)
+    queued.texts.enqueue(text[:3], keys[:3] + 10)
+    temperature = plain.temperature
+    terms = [matching_cross_entropy(own @ torch.cat([other, other[:3]]).T, torch.eye(6, 9, dtype=torch.bool), temperature)
+             for own, other in ((image, text), (text, image))]
+    torch.testing.assert_close(queued.loss(image, text, keys, image, text), sum(terms).mean() / 2)
+
+
 def test_people_match_where_identities_do():
     samples = batch()['data_samples']
     by_photo, by_person = (TextObjective(4, identities=flag).keys(samples, torch.device('cpu')) for flag in (False, True))
