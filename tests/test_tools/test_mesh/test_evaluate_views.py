@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pedsearch.apis import ViewPainter
 from pedsearch.evaluation import EmbeddingExtractor
@@ -29,7 +30,7 @@ def run(tmp_path_factory):
     for index, name in enumerate(names):
         shutil.move(crops / f'{index}.png', crops / name)
     with open(crops / 'train.csv', 'w', newline='') as file:
-        csv.writer(file).writerows([('file', 'pid', 'camid'), *((name, 'anna', 0) for name in names)])
+        csv.writer(file).writerows([('file', 'pid', 'camid'), *((name, 'anna', index) for index, name in enumerate(names))])
     truth = folder / 'truth'
     truth.mkdir()
     np.savez(truth / 'bodies.npz', format=np.array(FORMAT), names=np.array(names),
@@ -56,11 +57,30 @@ def test_the_nearest_photo_is_the_one_that_shows_this_side(run):
         assert results[other]['ssim'] < .3
 
 
+def test_a_side_is_searched_among_the_photos_of_other_cameras(run):
+    """True view k of photo 0 is photo k itself; with cameras of their own, it finds that photo first, and last the one
+    that lies farthest in the model's embeddings."""
+    folder, cfg, checkpoint = run
+    painter = ViewPainter(cfg, checkpoint)
+    extractor = EmbeddingExtractor(painter.model)
+    embeds = torch.nn.functional.normalize(torch.cat([extractor(painter.photo(index)) for index in range(6)]), dim=1)
+    painter.dataset._pids = np.array([0, 0, 0, 0, 1, 1])
+    found = TOOL['search_by_side'](painter, str(folder / 'truth'), extractor)
+    assert list(found) == [0, 90, 180, 270]
+    for angle, row in found.items():
+        sims = (embeds @ embeds[angle // 90]).numpy()
+        order = [index for index in np.argsort(-sims, kind='stable') if index != 0]  # photo 0 has the query's camera
+        hits = np.array([index < 4 for index in order])
+        precision = np.cumsum(hits) / np.arange(1, 6)
+        assert row['mAP'] == pytest.approx(precision[hits].mean())
+        assert row['rank1'] == hits[0]
+
+
 def test_the_table_names_all_three(run, capsys):
     folder, _, checkpoint = run
-    assert TOOL['main']([str(folder / 'config.py'), checkpoint, str(folder / 'truth'), '--device', 'cpu']) == 0
+    assert TOOL['main']([str(folder / 'config.py'), checkpoint, str(folder / 'truth'), '--device', 'cpu', '--search']) == 0
     shown = capsys.readouterr().out
-    assert all(kind in shown for kind in ('painted', 'photo as it is', 'nearest training photo', 'SSIM'))
+    assert all(kind in shown for kind in ('painted', 'photo as it is', 'nearest training photo', 'SSIM', 'rank-1', '270°'))
 
 
 def test_a_truth_that_does_not_fit_is_one_line(run, tmp_path, capsys):
