@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/gcl_mobilenetv2.py', '../_base_/datasets/toy_crops_meshes.py', '../_base_/manual_runtime.py',
     '../_base_/schedules/gcl_joint.py'
 ]
-model = dict(loss_weights=dict(adversarial=0.1))
+model = dict(loss_weights=dict(adversarial=0.1), encoder_losses='contrast')
 max_epochs = 6
 train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 custom_hooks = [

@@ -6,6 +6,7 @@ _base_ = [
 model = dict(
     type='GCLPlus',
     loss_weights=dict(adversarial=0.1),
+    encoder_losses='contrast',
     mixup=dict(alpha=0.6, one_sided=True, per_sample=True, partner='neighbour'),
     head=dict(type='GCLPlusHead', prototypes=dict(type='Prototypes', temperature=0.04, logits='cosine')))
 max_epochs = 6

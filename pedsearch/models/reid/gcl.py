@@ -142,6 +142,8 @@ class GCL(ReIDModel):
         feat_target: whose code the feature loss compares, that of the 'turned' view or of the 'rebuilt' photo.
         update_statistics: which passes the encoder's running statistics follow in the joint stage: of 'photos' alone or
             of 'all' pictures.
+        encoder_losses: what trains the encoder in the joint stage: 'all' losses, or the 'contrast' alone while the
+            painting losses end at the generator.
         amp_dtype: 'bfloat16' runs the networks under autocast; norms and losses stay in float32. None: float32.
         **kwargs: of :class:`~pedsearch.models.reid.ReIDModel`; its ``backbone``, ``pooling`` and ``neck`` are the
             encoder.
@@ -152,10 +154,12 @@ class GCL(ReIDModel):
 
     def __init__(self, generator: dict, discriminator: dict, *, stage: str = 'joint', loss_weights: dict | None = None,
                  r1_weight: float = 0.01, num_parts: int = 4, feat_target: str = 'turned',
-                 update_statistics: str = 'photos', amp_dtype: str | None = None, **kwargs) -> None:
+                 update_statistics: str = 'photos', encoder_losses: str = 'all', amp_dtype: str | None = None,
+                 **kwargs) -> None:
         super().__init__(**kwargs)
         for name, value, allowed in (('stage', stage, STAGES), ('feat_target', feat_target, ('turned', 'rebuilt')),
                                      ('update_statistics', update_statistics, ('photos', 'all')),
+                                     ('encoder_losses', encoder_losses, ('all', 'contrast')),
                                      ('amp_dtype', amp_dtype, (None, 'bfloat16'))):
             if value not in allowed:
                 raise ValueError(f'{name} must be one of {", ".join(map(repr, allowed))}, got {value!r}')
@@ -172,6 +176,7 @@ class GCL(ReIDModel):
         self.num_parts = num_parts
         self.feat_target = feat_target
         self.update_statistics = update_statistics
+        self.encoder_losses = encoder_losses
         self.amp_dtype = amp_dtype and getattr(torch, amp_dtype)
         if stage == 'warmup':
             self.encoder().requires_grad_(False)
@@ -229,8 +234,13 @@ class GCL(ReIDModel):
         log = {f'discriminator_{name}': loss.detach() for name, loss in judged.items()}
         self._backward(sum(judged.values()), optim_wrapper, ['discriminator'])
         with self.autocast(photos.device), _fixed(self.discriminator):
-            losses = self.generator_losses(views, data_samples)
-        total, logged = self.parse_losses(losses)
+            painting = self.painting_losses(views)
+            contrast = self.contrast_losses(views, data_samples) if self.stage == 'joint' else {}
+        total, logged = self.parse_losses(painting | contrast)
+        if contrast and self.encoder_losses == 'contrast':
+            optim_wrapper['generator'].backward(self.parse_losses(painting)[0], retain_graph=True,
+                                                inputs=list(self.generator.parameters()))
+            total, _ = self.parse_losses(contrast)
         self._backward(total, optim_wrapper, [name for name in self.optimized_parts() if name != 'discriminator'])
         return log | logged
 
@@ -271,22 +281,24 @@ class GCL(ReIDModel):
         return Views(photos, rebuilt, turned, back, structure, codes, rebuilt_codes, turned_codes, back_codes, feats,
                      turned_feats)
 
-    def generator_losses(self, views: Views, data_samples: list[ReIDDataSample]) -> dict[str, Tensor]:
-        """All losses of generator and encoder, weighted."""
+    def painting_losses(self, views: Views) -> dict[str, Tensor]:
+        """Weighted losses of what is painted: adversarial, image and feature losses."""
         target = views.codes.detach()
         compared = views.turned_codes if self.feat_target == 'turned' else views.rebuilt_codes
-        losses = dict(
+        return self._weighted(dict(
             adversarial=sum(lsgan_generator_loss(self.discriminator(fake)) for fake in views.fakes()),
             image=F.l1_loss(views.rebuilt, views.photos),
             cycle=F.l1_loss(views.back, views.photos),
             feat=F.l1_loss(compared, target),
-            feat_cycle=F.l1_loss(views.back_codes, target))
-        losses = {f'loss_{name}': self.loss_weights[name] * loss for name, loss in losses.items()}
-        if self.stage == 'joint':
-            contrast = self.head.loss(None, views.feats, data_samples, views.turned_feats)
-            losses.update({name: self.loss_weights[name.removeprefix('loss_')] * loss
-                           for name, loss in contrast.items()})
-        return losses
+            feat_cycle=F.l1_loss(views.back_codes, target)))
+
+    def contrast_losses(self, views: Views, data_samples: list[ReIDDataSample]) -> dict[str, Tensor]:
+        """Weighted losses of the head with photos and their turned views."""
+        terms = self.head.loss(None, views.feats, data_samples, views.turned_feats)
+        return self._weighted({name.removeprefix('loss_'): term for name, term in terms.items()})
+
+    def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {f'loss_{name}': self.loss_weights[name] * term for name, term in terms.items()}
 
     # -- parts --------------------------------------------------------------------------------------------------------
 

@@ -139,16 +139,14 @@ class GCLPlus(GCL):
         weights = weights[:, None, None]
         return self.generator.decode(weights * codes + (1 - weights) * codes[partners], structure)
 
-    def generator_losses(self, views: Views, data_samples: list[ReIDDataSample]) -> dict[str, Tensor]:
-        losses = super().generator_losses(views, data_samples)
-        if self.stage == 'joint':
-            with self.encoding_generated():
-                _, mixed_feats = self.encode(views.others[0])
-            labels = labels_of(data_samples, views.photos.device)
-            terms = self.head.prototype_losses(views.feats, mixed_feats, labels,
-                                               *self._mixing(data_samples, labels.device))
-            losses.update({name: self.loss_weights['prototype'] * loss for name, loss in terms.items()})
-        return losses
+    def contrast_losses(self, views: Views, data_samples: list[ReIDDataSample]) -> dict[str, Tensor]:
+        """As in :class:`GCL`, and the losses with the prototypes."""
+        losses = super().contrast_losses(views, data_samples)
+        with self.encoding_generated():
+            _, mixed_feats = self.encode(views.others[0])
+        labels = labels_of(data_samples, views.photos.device)
+        terms = self.head.prototype_losses(views.feats, mixed_feats, labels, *self._mixing(data_samples, labels.device))
+        return losses | {name: self.loss_weights['prototype'] * loss for name, loss in terms.items()}
 
     def _mixing(self, data_samples: list[ReIDDataSample], device: torch.device) -> tuple[Tensor, Tensor]:
         """Partners and weights (B,) each, the same at every call for a batch."""

@@ -63,3 +63,10 @@ def batch(num: int = 4, seed: int = 0) -> dict:
         sample.set_data(dict(mesh=picture(1), turned_mesh=picture(1)))
         samples.append(sample)
     return dict(inputs=[picture(3) for _ in range(num)], data_samples=samples)
+
+
+def generated(model, data):
+    """Views of a batch, and its samples."""
+    data = model.data_preprocessor(data, True)
+    samples = data['data_samples']
+    return model.generate(data['inputs'], *model.meshes(samples), samples), samples

@@ -15,7 +15,7 @@ from pedsearch.models.reid import GCL
 from pedsearch.registry import MODELS
 from tests.processes import run_on_processes
 
-from .gcl_batches import DIMS, NUM_IMAGES, batch, optimizers, small_gcl
+from .gcl_batches import DIMS, NUM_IMAGES, batch, generated, optimizers, small_gcl
 
 
 def states(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -163,6 +163,36 @@ def test_the_contrast_trains_the_generator_too():
     assert all(param.grad is None for param in model.generator.parameters())
 
 
+@pytest.mark.parametrize('kind', ['GCL', 'GCLPlus'])
+@pytest.mark.parametrize('encoder_losses', ['all', 'contrast'])
+def test_painting_losses_end_at_the_generator_where_told(kind, encoder_losses):
+    """Oracle: the gradient of the sum of those losses that each part shall learn from."""
+    model = small_gcl(kind, encoder_losses=encoder_losses)
+    model.encoder().eval()
+    reference = copy.deepcopy(model)
+    wrappers = optimizers(model, lr=0.)
+    seen = {}
+    for part, module in (('generator', model.generator), ('encoder', model.encoder())):
+        wrappers[part].step = lambda part=part, module=module: seen.update(
+            {part: [None if param.grad is None else param.grad.clone() for param in module.parameters()]})
+    log = model.train_step(batch(), wrappers)
+
+    views, samples = generated(reference, batch())
+    painting, contrast = reference.painting_losses(views), reference.contrast_losses(views, samples)
+    everything = sum(painting.values()) + sum(contrast.values())
+    torch.testing.assert_close(log['loss'], everything.detach())
+    assert set(log) >= {*painting, *contrast}
+    learnt = dict(generator=everything, encoder=everything if encoder_losses == 'all' else sum(contrast.values()))
+    for part, module in (('generator', reference.generator), ('encoder', reference.encoder())):
+        params = [param for param in module.parameters() if param.requires_grad]
+        expected = torch.autograd.grad(learnt[part], params, retain_graph=True, allow_unused=True)
+        found = [grad for grad, param in zip(seen[part], module.parameters()) if param.requires_grad]
+        for grad, wanted in zip(found, expected):
+            assert (grad is None) == (wanted is None)
+            if grad is not None:
+                torch.testing.assert_close(grad, wanted, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize(('update_statistics', 'passes'), [('photos', 1), ('all', 4)])
 def test_running_statistics_follow_the_chosen_passes(update_statistics, passes):
     model = small_gcl(update_statistics=update_statistics)
@@ -259,6 +289,7 @@ def test_the_head_alone_is_gcl_without_generator():
     (dict(stage='both'), "stage must be one of 'warmup', 'joint', got 'both'"),
     (dict(feat_target='new'), "feat_target must be one of 'turned', 'rebuilt', got 'new'"),
     (dict(update_statistics='none'), "update_statistics must be one of 'photos', 'all'"),
+    (dict(encoder_losses='none'), "encoder_losses must be one of 'all', 'contrast'"),
     (dict(amp_dtype='float16'), 'amp_dtype must be one of None'),
     (dict(loss_weights=dict(imge=3.)), 'loss_weights must be of adversarial, image, .*, got imge'),
 ])

@@ -10,7 +10,7 @@ from pedsearch.models.reid import GCLPlusHead
 from pedsearch.models.reid.gcl_plus import DMixup
 from tests.processes import run_on_processes
 
-from .gcl_batches import batch, optimizers, small_gcl
+from .gcl_batches import batch, generated, optimizers, small_gcl
 
 
 def test_proportions_are_those_of_a_folded_beta():  # T32
@@ -45,12 +45,6 @@ def test_partners():
     orders = [DMixup(partner='permutation').partners(torch.tensor([seed, 0, 0, 0])) for seed in range(200)]
     assert all(sorted(order.tolist()) == [0, 1, 2, 3] for order in orders)
     assert len({tuple(order.tolist()) for order in orders}) == 24
-
-
-def generated(model, data):
-    data = model.data_preprocessor(data, True)
-    samples = data['data_samples']
-    return model.generate(data['inputs'], *model.meshes(samples), samples), samples
 
 
 def test_mixed_pictures_are_painted_from_mixed_codes():
@@ -89,7 +83,7 @@ def test_worked_example_of_the_prototype_losses():  # T33
 def test_losses_of_a_joint_step():
     model = small_gcl('GCLPlus', loss_weights=dict(prototype=3.))
     views, samples = generated(model, batch())
-    losses = model.generator_losses(views, samples)
+    losses = model.painting_losses(views) | model.contrast_losses(views, samples)
     partners, weights = model._mixing(samples, torch.device('cpu'))
     labels = torch.tensor([sample.label for sample in samples])
     centres = F.normalize(cluster_means(model.head.memory_feats(), model.head.memory.labels), dim=1)
