@@ -14,7 +14,7 @@ from torch import nn
 
 from pedsearch.registry import INFERENCERS, MODELS
 
-from .base_inferencer import Image, batches
+from .base_inferencer import Image, batches, named_batches
 from .checkpoints import load_weights
 from .gallery_index import GalleryIndex, SearchHit
 from .person_search_inferencer import PersonSearchInferencer
@@ -71,17 +71,39 @@ class TextSearchInferencer(ReIDInferencer):
             images (Iterable): paths or arrays.
             margin (float): share of a box's size by which the crop is larger on each side, within the image.
         """
+        seen = []
+        found = detector.index(image for image in images if seen.append(image) is None)
+        images = seen
+        return self.index_people(images, [found.bboxes[found.image_inds == place] for place in range(len(images))],
+                                 [found.scores[found.image_inds == place] for place in range(len(images))], margin)
+
+    def index_people(self, images: Sequence[Image], bboxes: Sequence[np.ndarray],
+                     scores: Sequence[np.ndarray] | None = None, margin: float = 0.05) -> GalleryIndex:
+        """Embed the crops of known boxes.
+
+        Args:
+            images (Sequence): paths or arrays; an array is named by its position.
+            bboxes (Sequence[numpy.ndarray]): (n, 4) xyxy of each image.
+            scores (Sequence[numpy.ndarray], optional): (n,) confidence of each box; None: 1.
+            margin (float): as in :meth:`index_scenes`.
+        """
         if margin < 0:
             raise ValueError(f'margin must be >= 0, got {margin}')
-        images = list(images)
-        found = detector.index(images)
-        crops = (crop for place, image in enumerate(images)
-                 for crop in cut_people(_pixels(image), found.bboxes[found.image_inds == place], margin))
+        if len(images) != len(bboxes):
+            raise ValueError(f'there must be boxes for each of {len(images)} images, got {len(bboxes)}')
+        bboxes = [np.asarray(part, np.float32).reshape(-1, 4) for part in bboxes]
+        scores = [np.ones(len(part), np.float32) for part in bboxes] if scores is None else scores
+        crops = (crop for image, part in zip(images, bboxes) if len(part)
+                 for crop in cut_people(_pixels(image), part, margin))
         parts = [self._embed([self._read(crop) for crop in batch]) for batch in batches(crops, self.batch_size)] \
-            if len(found) else []
+            if any(map(len, bboxes)) else []
         dims = self.model.image_neck.out_features
-        return GalleryIndex(images=found.images, image_inds=found.image_inds, bboxes=found.bboxes, scores=found.scores,
-                            embeds=np.concatenate([np.zeros((0, dims), np.float32), *parts]))
+        return GalleryIndex(
+            images=[name for names, _ in named_batches(images, len(images)) for name in names],
+            image_inds=np.repeat(np.arange(len(images)), list(map(len, bboxes))),
+            bboxes=np.concatenate(bboxes),
+            scores=np.concatenate(scores),
+            embeds=np.concatenate([np.zeros((0, dims), np.float32), *parts]))
 
     def search_text(self, text: str, index: GalleryIndex, topk: int = 10) -> list[SearchHit]:
         """Find the people whom a sentence describes.

@@ -17,7 +17,7 @@ from .samplers import (
     MultipleGallerySampler,
     PKSampler,
 )
-from .search_datasets import CUHKSYSUDataset, PRWDataset, SearchDataset, SearchSceneDataset
+from .search_datasets import CUHKSYSUDataset, PRWDataset, SearchDataset, SearchSceneDataset, described_people
 from .transforms import (
     LoadImage,
     LoadMeshViews,
@@ -35,5 +35,5 @@ __all__ = [
     'DukeMTMCDataset', 'EpochSampler', 'LabelledSampler', 'LoadImage', 'LoadMeshViews', 'LoadSearchAnnotations',
     'MSMT17Dataset', 'Market1501Dataset', 'MultipleGallerySampler', 'PKSampler', 'PRWDataset',
     'PackMultiModalInputs', 'PackReIDInputs', 'PackSearchInputs', 'PedestrianMultiModalDataset', 'PhotoViews',
-    'PickCaption', 'RandomErasing', 'ReIDDataset', 'SearchDataset', 'SearchSceneDataset'
+    'PickCaption', 'RandomErasing', 'ReIDDataset', 'SearchDataset', 'SearchSceneDataset', 'described_people'
 ]

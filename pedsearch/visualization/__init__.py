@@ -5,9 +5,11 @@ from .embedding_map import draw_embedding_map
 from .ranked_dump import draw_dump, read_dump
 from .reid_ranking import draw_reid_rankings
 from .search_ranking import draw_ranked_galleries
-from .sheet import Answer, RankedQuery, View, draw_sheet
+from .sheet import CROP_SIZE, SCENE_SIZE, Answer, RankedQuery, View, draw_sheet
+from .text_card import text_card
 
 __all__ = [
-    'Answer', 'RankedQuery', 'View', 'draw_activation_maps', 'draw_dump', 'draw_embedding_map', 'draw_ranked_galleries',
-    'draw_reid_rankings', 'draw_sheet', 'grad_cam', 'read_dump'
+    'CROP_SIZE', 'SCENE_SIZE', 'Answer', 'RankedQuery', 'View', 'draw_activation_maps', 'draw_dump',
+    'draw_embedding_map', 'draw_ranked_galleries', 'draw_reid_rankings', 'draw_sheet', 'grad_cam', 'read_dump',
+    'text_card'
 ]

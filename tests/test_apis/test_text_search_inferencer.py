@@ -7,32 +7,19 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from pedsearch.apis import GalleryIndex, TextSearchInferencer
 from pedsearch.apis.text_search_inferencer import cut_people
 from pedsearch.models.pretrain import train_tokenizer
-from pedsearch.registry import MODELS
-from tests.test_models.test_pretrain.described_batches import DIMS, TEXTS
+from tests.test_models.test_pretrain.described_batches import TEXTS
+
+from .text_model_files import write_text_model
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory) -> Path:
-    """``config.py``, ``weights.pth`` with momentum encoders and queues, and three scenes."""
-    folder = tmp_path_factory.mktemp('text')
-    train_tokenizer(TEXTS).save(folder / 'words.json')
-    model = dict(
-        type='ValPat', image_dims=DIMS, embed_dims=8, objectives=dict(views=1., texts=1.),
-        image_encoder=dict(type='ReIDResNet', depth=18, stem_channels=4, base_channels=4),
-        views=dict(embed_dims=8, queue_length=10),
-        text_encoder=dict(type='TextTransformer', context=12, width=16, num_layers=1, num_heads=2),
-        tokenizer=dict(type='saved_tokenizer', file=str(folder / 'words.json')),
-        data_preprocessor=dict(type='ViewsDataPreprocessor', mean=[120.] * 3, std=[60.] * 3, bgr_to_rgb=True))
-    pipeline = [dict(type='LoadImage'), dict(type='mmpretrain.Resize', scale=(32, 64)), dict(type='PackMultiModalInputs')]
-    Config(dict(model=model, test_dataloader=dict(dataset=dict(pipeline=pipeline)))).dump(folder / 'config.py')
-    init_default_scope('pedsearch')
-    torch.manual_seed(0)
-    torch.save(dict(state_dict=MODELS.build(model).state_dict()), folder / 'weights.pth')
+    """A text model, and three scenes."""
+    folder = write_text_model(tmp_path_factory.mktemp('text'))
     rng = np.random.default_rng(0)
     for name in 'abc':
         cv2.imwrite(str(folder / f'{name}.png'), rng.integers(0, 255, (90, 120, 3), dtype=np.uint8))
@@ -65,6 +52,20 @@ def test_people_of_scenes_are_embedded_by_their_crops(folder, inferencer):
     np.testing.assert_array_equal(index.bboxes, Detector.bboxes)
     assert index.images == names
     assert index.image_inds.tolist() == [0, 0, 2]
+
+
+def test_known_boxes_are_embedded_as_found_ones_are(folder, inferencer):
+    names = [str(folder / f'{name}.png') for name in 'abc']
+    found = inferencer.index_scenes(Detector(), iter(names))
+    bboxes = [Detector.bboxes[:2], [], Detector.bboxes[2:]]
+    known = inferencer.index_people(names, bboxes)
+    np.testing.assert_array_equal(known.embeds, found.embeds)
+    np.testing.assert_array_equal(known.bboxes, found.bboxes)
+    assert known.image_inds.tolist() == [0, 0, 2]
+    assert known.scores.tolist() == [1, 1, 1]
+    assert found.scores == pytest.approx([.9, .8, .7])
+    with pytest.raises(ValueError, match='there must be boxes for each of 3 images, got 2'):
+        inferencer.index_people(names, bboxes[:2])
 
 
 def test_a_sentence_ranks_by_cosine(folder, inferencer):
@@ -108,7 +109,7 @@ def test_bad_input(folder, inferencer):
     with pytest.raises(ValueError, match='the config must be one with a text encoder, got ValPat'):
         TextSearchInferencer(cfg, folder / 'weights.pth', device='cpu')
     with pytest.raises(ValueError, match=r'margin must be >= 0, got -1'):
-        inferencer.index_scenes(Detector(), ['a.png'], margin=-1)
+        inferencer.index_scenes(Detector(), ['a.png', 'b.png', 'c.png'], margin=-1)
     train_tokenizer(['another word']).save(folder / 'other.json')
     cfg = Config.fromfile(folder / 'config.py')
     cfg.model.tokenizer.file = str(folder / 'other.json')

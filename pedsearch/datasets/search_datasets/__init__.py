@@ -4,5 +4,6 @@ from .cuhk_sysu import CUHKSYSUDataset
 from .prw import PRWDataset
 from .search_dataset import Scene, SearchDataset
 from .search_scene import SearchSceneDataset
+from .sentences import described_people
 
-__all__ = ['CUHKSYSUDataset', 'PRWDataset', 'Scene', 'SearchDataset', 'SearchSceneDataset']
+__all__ = ['CUHKSYSUDataset', 'PRWDataset', 'Scene', 'SearchDataset', 'SearchSceneDataset', 'described_people']
