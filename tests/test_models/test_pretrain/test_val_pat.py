@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from pedsearch.models.losses import matching_cross_entropy
 from pedsearch.models.pretrain import TextObjective
 from tests.processes import run_on_processes
+from tests.test_models.host_traffic import host_traffic
 
 from .described_batches import DIMS, TEXTS, batch, pretraining, text_parts
 
@@ -293,3 +294,16 @@ def test_samples_without_what_they_need():
     del data['data_samples'][2].attributes
     with pytest.raises(ValueError, match='every training sample must have attributes, got none for 2.jpg; set schema'):
         losses_of(model, data)
+
+
+def test_no_loss_waits_for_the_device():
+    """Meta tensors stand for the device's; what a batch brings along is copied there, nothing is asked back."""
+    model = pretraining(texts=dict(queue_length=6, distillation=0.4, ramp_iters=2, identities=True)).to('meta')
+    samples = batch()['data_samples']
+    views = [torch.zeros(4, 3, 64, 32, device='meta') for _ in range(3)]
+    with host_traffic() as counts:
+        losses = model.loss(views, samples)
+        sum(losses.values()).backward()
+        model.update_memory()
+    assert set(counts) <= {'to device'}
+    assert len(losses) == 3
