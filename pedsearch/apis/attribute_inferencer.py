@@ -17,8 +17,7 @@ from pedsearch.registry import INFERENCERS, MODELS
 from pedsearch.structures import UNLABELED
 
 from .base_inferencer import BaseInferencer, Image, batches
-from .checkpoints import load_weights
-from .text_search_inferencer import TRAINING_ONLY
+from .checkpoints import PRETRAINING_ONLY, load_weights
 
 
 @INFERENCERS.register_module()
@@ -40,7 +39,7 @@ class AttributeInferencer(BaseInferencer):
         (2, 26)
     """
 
-    passed_over = TRAINING_ONLY
+    passed_over = PRETRAINING_ONLY
 
     def __init__(self, config_or_model: str | os.PathLike | Config | nn.Module,
                  checkpoint: str | os.PathLike | None = None, device: str | torch.device | None = None,

@@ -10,6 +10,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+PRETRAINING_ONLY = ('momentum_encoders.', 'views.', 'texts.', 'attributes.', 'contrast.', 'classifier.',
+                    'projection_classifier.')
+"""How the names of weights begin that only the training of image and text encoders needs."""
+
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     """Content of a checkpoint, a file or URL; only tensors and plain values are read from it.
@@ -70,7 +74,7 @@ def load_weights(model: nn.Module, checkpoint: str | os.PathLike | Mapping,
 def check_backbone(model: nn.Module, checkpoint: str | os.PathLike) -> None:
     """Stop where a checkpoint lacks weights of the model's backbone, which would stay random.
 
-    Other parts may be missing: a backbone alone is a fine start. A model that needs more has ``required_parts()``, the
+    Other parts may be missing: a backbone, or image encoder, alone is a fine start. A model that needs more has ``required_parts()``, the
     names of the parts that must be there.
 
     Args:
@@ -85,7 +89,7 @@ def check_backbone(model: nn.Module, checkpoint: str | os.PathLike) -> None:
     given = {re.sub(r'^module\.', '', str(name)): getattr(weight, 'shape', None) for name, weight in weights.items()}
     own = {re.sub(r'^module\.', '', name): weight.shape for name, weight in model.state_dict().items()}
     inner = model.module if is_model_wrapper(model) else model
-    parts = inner.required_parts() if hasattr(inner, 'required_parts') else ('backbone', )
+    parts = inner.required_parts() if hasattr(inner, 'required_parts') else ('backbone', 'image_encoder')
     for part in parts:
         missing = [name for name, shape in own.items() if name.startswith(f'{part}.') and given.get(name) != shape
                    and not name.endswith('num_batches_tracked')]
@@ -104,9 +108,10 @@ def check_start(model: nn.Module, checkpoint: str | os.PathLike | None, resume: 
         resume (bool): whether the training of the checkpoint goes on.
 
     Raises:
-        FileNotFoundError, ValueError: see :func:`check_backbone`; the model needs a checkpoint and there is none; or
-            the checkpoint to go on from is one of another stage.
+        FileNotFoundError, ValueError: see :func:`check_backbone`; a file of pretrained weights does not exist; the
+            model needs a checkpoint and there is none; or the checkpoint to go on from is one of another stage.
     """
+    _check_pretrained(model)
     inner = model.module if is_model_wrapper(model) else model
     if resume and checkpoint is not None and hasattr(inner, 'optimized_parts'):
         own, stored = set(inner.optimized_parts()), set(read_checkpoint(checkpoint).get('optimizer', ()))
@@ -119,6 +124,16 @@ def check_start(model: nn.Module, checkpoint: str | os.PathLike | None, resume: 
     elif hasattr(inner, 'required_parts') and not resume:
         raise ValueError(f'this training starts from {", ".join(inner.required_parts())} of an earlier one, got no '
                          'checkpoint; name it with --cfg-options load_from=CHECKPOINT')
+
+
+def _check_pretrained(model: nn.Module) -> None:
+    """Stop where a part shall start from a file that is not there."""
+    for name, module in model.named_modules():
+        start = getattr(module, 'init_cfg', None)
+        path = start.get('checkpoint') if isinstance(start, Mapping) else None
+        if path and '://' not in path and not os.path.isfile(path):
+            raise FileNotFoundError(f'checkpoint {path} of {name or "the model"} does not exist; name another one in '
+                                    'its init_cfg, or set init_cfg=None to start from random weights')
 
 
 @contextmanager

@@ -15,15 +15,10 @@ from torch import nn
 from pedsearch.registry import INFERENCERS, MODELS
 
 from .base_inferencer import Image, batches, named_batches
-from .checkpoints import load_weights
+from .checkpoints import PRETRAINING_ONLY, load_weights
 from .gallery_index import GalleryIndex, SearchHit
 from .person_search_inferencer import PersonSearchInferencer
 from .reid_inferencer import ReIDInferencer
-
-TRAINING_ONLY = ('momentum_encoders.', 'views.', 'texts.', 'attributes.', 'contrast.', 'classifier.',
-                 'projection_classifier.')
-"""Beginnings of the names of weights that search does not need."""
-
 
 @INFERENCERS.register_module()
 class TextSearchInferencer(ReIDInferencer):
@@ -43,7 +38,7 @@ class TextSearchInferencer(ReIDInferencer):
         >>> inferencer.search_text('a woman in a red coat', index, topk=5)  # doctest: +SKIP
     """
 
-    passed_over = TRAINING_ONLY
+    passed_over = PRETRAINING_ONLY
 
     def build_model(self, checkpoint: str | os.PathLike | None) -> nn.Module:
         """The model with the weights of a checkpoint, which must be given: random weights know no word."""

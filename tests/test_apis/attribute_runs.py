@@ -34,7 +34,7 @@ def write_attribute_run(folder: Path) -> tuple[Config, nn.Module]:
     torch.manual_seed(0)
     built = MODELS.build(model).eval()
     with torch.no_grad():
-        built.attribute_head.weight.mul_(60)
+        built.attribute_head.weight.mul_(400)
     torch.save(dict(state_dict=built.state_dict()), folder / 'weights.pth')
     return cfg, built
 

@@ -144,3 +144,27 @@ def test_a_stage_does_not_go_on_from_another(tmp_path):
     with pytest.raises(ValueError, match='must be of a training of discriminator, encoder, generator to go on from it, '
                                          'got one of discriminator, generator; a stage starts with load_from'):
         check_start(small_gcl(), warmup, resume=True)
+
+
+def test_pretrained_weights_of_a_part_must_be_there(tmp_path):
+    model = small_gcl()
+    model.backbone.init_cfg = dict(type='Pretrained', checkpoint='https://host/weights.pth')
+    check_start(model, None, resume=True)  # whether it can be fetched is seen later
+    model.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'encoder.pth'))
+    for resume in (False, True):  # mmengine initialises weights even where a checkpoint replaces them
+        with pytest.raises(FileNotFoundError, match=r'checkpoint .*encoder.pth of backbone does not exist; name another'):
+            check_start(model, None, resume=resume)
+
+
+def test_an_image_encoder_is_a_backbone(tmp_path):
+    class Holder(torch.nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.image_encoder, self.text_encoder = torch.nn.Linear(width, 2), torch.nn.Linear(3, 2)
+
+    path = str(tmp_path / 'encoder.pth')
+    torch.save(dict(state_dict={f'image_encoder.{name}': value
+                                for name, value in Holder(4).image_encoder.state_dict().items()}), path)
+    check_backbone(Holder(4), path)
+    with pytest.raises(ValueError, match=r'1 weights of the image_encoder are missing .*first: image_encoder.weight'):
+        check_backbone(Holder(5), path)

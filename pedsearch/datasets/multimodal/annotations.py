@@ -11,8 +11,9 @@ import os
 import os.path as osp
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -201,41 +202,58 @@ class AnnotationFile:
 
 def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
                       schemas: Mapping[str, AttributeSchema] | None = None, **meta: Any) -> None:
-    """Write the files of a data set, whole or not at all, and check them.
+    """Write the files of a data set, whole or not at all, and check them, image after image.
 
     Args:
         folder (str): where to; made if absent.
         name (str): how the files begin.
-        images (Iterable[DescribedImage]): of all splits.
+        images (Iterable[DescribedImage]): of all splits, taken one by one, so that they need not fit into memory.
         schemas (Mapping[str, AttributeSchema], optional): of the attributes.
         **meta: further entries of the meta file, for example ``license``.
 
     Raises:
         ValueError: an image breaks a rule of :meth:`AnnotationFile.read`.
     """
-    os.makedirs(folder, exist_ok=True)
     schemas = dict(schemas or {})
-    splits: dict[str, list[DescribedImage]] = {}
-    for image in images:
-        _parse(_as_row(image), schemas, f'image {image.img_path}')
-        splits.setdefault(image.split, []).append(image)
-    for split, members in splits.items():
-        twice = [number for number, count in Counter(image.image_id for image in members).items() if count > 1]
-        if twice:
-            raise ValueError(f'image_id must be unique in {split}, got {twice[0]} twice')
-    counts = {split: dict(images=len(members), captions=sum(len(image.captions) for image in members),
-                          pids=len({image.pid for image in members} - {UNLABELED}))
-              for split, members in splits.items()}
-    head = dict(schema_version=SCHEMA_VERSION, dataset=name, counts=counts,
-                attribute_schemas={key: schema.as_json() for key, schema in schemas.items()}, **meta)
-    texts = {f'{split}.jsonl': ''.join(json.dumps(_as_row(image), ensure_ascii=False) + '\n' for image in members)
-             for split, members in splits.items()}
-    texts['meta.json'] = json.dumps(head, ensure_ascii=False, indent=1) + '\n'  # last: without it there is nothing
-    for ending, text in texts.items():
-        path = osp.join(folder, f'{name}.{ending}')
-        with open(path + '.part', 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.replace(path + '.part', path)
+    seen: dict[str, set[int]] = {}
+    pids: dict[str, set[int]] = {}
+    num_captions: Counter[str] = Counter()
+    with ExitStack() as files:
+        parts: dict[str, TextIO] = {}
+
+        def lines_of(ending: str) -> TextIO:
+            if ending not in parts:
+                os.makedirs(folder, exist_ok=True)
+                path = osp.join(folder, f'{name}.{ending}.part')
+                files.callback(_remove, path)
+                parts[ending] = files.enter_context(open(path, 'w', encoding='utf-8'))
+            return parts[ending]
+
+        for image in images:
+            row = _as_row(image)
+            _parse(row, schemas, f'image {image.img_path}')
+            ids = seen.setdefault(image.split, set())
+            if image.image_id in ids:
+                raise ValueError(f'image_id must be unique in {image.split}, got {image.image_id} twice')
+            ids.add(image.image_id)
+            pids.setdefault(image.split, set()).update({image.pid} - {UNLABELED})
+            num_captions[image.split] += len(image.captions)
+            lines_of(f'{image.split}.jsonl').write(json.dumps(row, ensure_ascii=False) + '\n')
+        counts = {split: dict(images=len(ids), captions=num_captions[split], pids=len(pids[split]))
+                  for split, ids in seen.items()}
+        head = dict(schema_version=SCHEMA_VERSION, dataset=name, counts=counts,
+                    attribute_schemas={key: schema.as_json() for key, schema in schemas.items()}, **meta)
+        lines_of('meta.json').write(json.dumps(head, ensure_ascii=False, indent=1) + '\n')
+        for ending, file in parts.items():  # the meta file last: without it there is nothing
+            file.close()
+            path = osp.join(folder, f'{name}.{ending}')
+            os.replace(path + '.part', path)
+
+
+def _remove(path: str) -> None:
+    """Delete a file that was not finished."""
+    if osp.isfile(path):
+        os.remove(path)
 
 
 def _rows(path: str) -> Iterator[tuple[int, dict]]:

@@ -30,6 +30,8 @@ class PedestrianMultiModalDataset(SplitDataset):
         split (str): ``'train'``, ``'val'`` or ``'test'``.
         schema (str | None): which attributes; None: no ``attributes``.
         needs_captions (bool): leave images without caption out. Default: False.
+        unknown_as_negative (bool): give unknown attributes as 0, with which RAP's published figures were trained.
+            Default: False.
         img_root (str | None): folder of the images; None: ``data_root``.
         pipeline (Sequence): transforms.
         **kwargs: of :class:`~pedsearch.datasets.split_dataset.SplitDataset`.
@@ -42,11 +44,12 @@ class PedestrianMultiModalDataset(SplitDataset):
     SPLITS = 'train', 'val', 'test'
 
     def __init__(self, data_root: str, name: str, split: str = 'train', schema: str | None = None,
-                 needs_captions: bool = False, img_root: str | None = None, pipeline: Sequence[dict | Callable] = (),
-                 **kwargs) -> None:
+                 needs_captions: bool = False, unknown_as_negative: bool = False, img_root: str | None = None,
+                 pipeline: Sequence[dict | Callable] = (), **kwargs) -> None:
         self.name = name
         self.schema_name = schema
         self.needs_captions = needs_captions
+        self.unknown_as_negative = unknown_as_negative
         self.img_root = data_root if img_root is None else img_root
         super().__init__(data_root, split, pipeline=pipeline, **kwargs)
 
@@ -72,7 +75,7 @@ class PedestrianMultiModalDataset(SplitDataset):
             pid=image.pid, camid=image.camid, captions=list(image.captions))
         if self._schema is not None:
             values = image.attrs.get(self.schema_name, [UNKNOWN] * len(self._schema.names))
-            sample['attributes'] = np.array(values, dtype=np.int64)
+            sample['attributes'] = np.array(values, dtype=np.int64).clip(min=0 if self.unknown_as_negative else UNKNOWN)
         return sample
 
     @property

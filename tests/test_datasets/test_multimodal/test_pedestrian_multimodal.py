@@ -39,6 +39,12 @@ def test_samples_are_what_was_written(root):
     assert dataset.schema == LOOK
 
 
+def test_unknown_attributes_can_be_given_as_absent(root):
+    dataset = PedestrianMultiModalDataset(root, 'toy', schema='look', unknown_as_negative=True)
+    assert [dataset.get_data_info(index)['attributes'].tolist() for index in range(3)] == [[1, 0], [0, 0], [0, 0]]
+    np.testing.assert_allclose(dataset.positive_rates, [1 / 3, 0])
+
+
 def test_images_without_caption_can_be_left_out(root):
     assert len(PedestrianMultiModalDataset(root, 'toy', needs_captions=True)) == 2
     assert 'attributes' not in PedestrianMultiModalDataset(root, 'toy').get_data_info(0)
