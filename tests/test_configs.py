@@ -3,15 +3,20 @@
 import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 import yaml
 from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
 from pedsearch.datasets.multimodal import Caption
+from pedsearch.datasets.multimodal.attribute_schemas import MALS, PA100K, PETA, RAPV2
 from pedsearch.models.pretrain import train_tokenizer
 from pedsearch.registry import (
     DATA_SAMPLERS,
@@ -30,7 +35,9 @@ FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.pa
 SEARCH = [path for path in FILES if path.parent.name in ('oim', 'nae', 'seqnet', *WEAK)]
 GENERATIVE = [path for path in FILES if path.stem.startswith(('gcl_', 'gcl-plus_'))]
 DESCRIBED = [path for path in FILES if path.parent.name == 'val_pat']
-REID = [path for path in FILES if path not in SEARCH + GENERATIVE + DESCRIBED]
+ATTRIBUTES = [path for path in FILES if path.parent.name == 'attributes']
+TEXT_SEARCH = [path for path in FILES if path.parent.name == 'text_search']
+REID = [path for path in FILES if path not in SEARCH + GENERATIVE + DESCRIBED + ATTRIBUTES + TEXT_SEARCH]
 BOXES = [[10., 10, 60, 150], [90, 20, 150, 190]]
 
 
@@ -39,6 +46,7 @@ def load(path: Path) -> Config:
     init_default_scope('pedsearch')
     cfg = Config.fromfile(path)
     cfg.model['image_encoder' if 'image_encoder' in cfg.model else 'backbone'].init_cfg = None
+    cfg.model.pop('init_cfg', None)
     if 'shared_head' in cfg.model.get('roi_head', {}):
         cfg.model.roi_head.shared_head.init_cfg = None
     return cfg
@@ -144,30 +152,126 @@ def test_generative_config_takes_a_step_and_predicts(path):
     assert [tuple(result.feat.shape) for result in results] == [(dims, )] * 2
 
 
+def float_optim_wrapper(cfg: Config, model: nn.Module) -> OptimWrapper:
+    """The config's, without mixed precision, which needs a GPU."""
+    settings = {key: value for key, value in cfg.optim_wrapper.items() if key != 'dtype'}
+    return build_optim_wrapper(model, dict(settings, type='OptimWrapper'))
+
+
 @pytest.mark.parametrize('path', DESCRIBED, ids=lambda path: path.stem)
 def test_config_of_texts_and_attributes_loses_and_predicts(path):
     cfg = load(path)
     cfg.model.tokenizer = train_tokenizer(['a red hat', 'a blue coat'])
+    cfg.model.text_encoder.num_layers = 2
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).train()
     model.init_weights()
+    optimizer = float_optim_wrapper(cfg, model).optimizer
     num = cfg.model.attributes.num_attributes
-    model.attributes.positive_rates = torch.full((num, ), .5)
+    if model.attributes is not None:
+        model.attributes.positive_rates = torch.full((num, ), .5)
     batch = crops(4, [0, 1, 2, 3])
     for place, sample in enumerate(batch['data_samples']):
         sample.set_metainfo(dict(
             image_id=place, pid=place, text_group=place, caption='a red coat', captions=[Caption('a hat')]))
         sample.set_data(dict(attributes=torch.tensor([place % 2] * num)))
-    views = dict(inputs=[batch['inputs']] * 3, data_samples=batch['data_samples'])
+    num_views = len(next(step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PhotoViews').pipelines)
+    views = dict(inputs=[batch['inputs']] * num_views, data_samples=batch['data_samples'])
     losses = model(**model.data_preprocessor(views, True), mode='loss')
+    assert losses.keys() == {f'loss_{name}' for name, weight in cfg.model.objectives.items() if weight}
     sum(losses.values()).backward()
     assert all(loss.isfinite() for loss in losses.values())
     idle = [name for name, param in model.named_parameters() if param.requires_grad and param.grad is None]
     assert not idle
+    before = {name: param.detach().clone() for name, param in model.named_parameters()}
+    optimizer.step()
+    model.update_memory()
+    moved = {name.split('.')[0] for name, param in model.named_parameters() if not torch.equal(param, before[name])}
+    assert moved == {name.split('.')[0] for name in before}, 'momentum encoders follow the encoders'
     with torch.no_grad():
-        results = model.eval().test_step(batch)
-    assert results[0].feat.shape == results[0].text_feats[0].shape == (cfg.model.embed_dims, )
-    assert results[0].attribute_probs.shape == (num, )
+        result, *_ = model.eval().test_step(batch)
+    if model.texts is None:
+        assert result.feat.shape == (cfg.model.image_dims, )
+        return
+    assert result.feat.shape == result.text_feats[0].shape == (cfg.model.embed_dims, )
+    assert result.attribute_probs.shape == (num, )
+
+
+@pytest.mark.parametrize('path', TEXT_SEARCH, ids=lambda path: path.stem)
+def test_config_of_text_search_loses_and_predicts(path):
+    cfg = load(path)
+    cfg.model.tokenizer = train_tokenizer(['a red hat', 'a blue coat'])
+    cfg.model.text_encoder.num_layers = 1
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    model.init_weights()
+    batch = crops(4, [0, 1, 2, 3])
+    for sample in batch['data_samples']:
+        sample.set_metainfo(dict(pid=cfg.model.num_ids - 1, caption='a red coat', captions=[Caption('a hat')]))
+    losses = model(**model.data_preprocessor(batch, True), mode='loss')
+    assert losses.keys() == {'loss_distribution', 'loss_identity'}
+    sum(losses.values()).backward()
+    assert all(param.grad is not None for param in model.parameters())
+    rates = {group['lr'] for group in float_optim_wrapper(cfg, model).optimizer.param_groups}
+    if 'vit-b-clip' in path.stem:
+        assert sorted(rates) == pytest.approx([1e-5, 2e-5, 5e-5])  # weights, shifts, the classifier
+    with torch.no_grad():
+        result, *_ = model.eval().test_step(batch)
+    assert result.feat.shape == result.text_feats[0].shape == (cfg.model.embed_dims, )
+
+
+@pytest.mark.parametrize('path', ATTRIBUTES, ids=lambda path: path.stem)
+def test_config_of_attributes_loses_and_predicts(path):
+    cfg = load(path)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    model.init_weights()
+    num = cfg.model.num_attributes
+    model.attributes.positive_rates = torch.full((num, ), .5)
+    batch = crops(4, [0, 1, 2, 3])
+    for place, sample in enumerate(batch['data_samples']):
+        sample.set_data(dict(attributes=torch.tensor([place % 2] * num)))
+    loss, = model(**model.data_preprocessor(batch, True), mode='loss').values()
+    loss.backward()
+    assert loss.isfinite()
+    assert all(param.grad is not None for param in model.parameters())
+    with torch.no_grad():
+        result, *_ = model.eval().test_step(batch)
+    assert result.attribute_probs.shape == (num, )
+
+
+@pytest.mark.parametrize(('name', 'schema'), [
+    ('attributes/attributes_r50_1xb64-30e_pa100k', PA100K), ('attributes/attributes_r50_1xb64-30e_peta', PETA),
+    ('attributes/attributes_r50_1xb64-30e_rapv2', RAPV2), ('val_pat/val-pat_vit-s_1xb1024-50e_mals', MALS)])
+def test_outputs_are_as_many_as_the_schema_names(name, schema):
+    cfg = load(CONFIGS / f'{name}.py')
+    assert (cfg.model.get('attributes') or cfg.model).num_attributes == len(schema.names)
+    assert cfg.train_dataloader.dataset.schema == cfg.train_dataloader.dataset.name == name.split('_')[-1]
+
+
+@pytest.mark.parametrize('path', [path for path in DESCRIBED + ATTRIBUTES + TEXT_SEARCH + REID if path.parent.name in (
+    'val_pat', 'attributes', 'text_search', 'mgn')], ids=lambda path: path.stem)
+def test_pipelines_give_pictures_of_one_size(path, tmp_path):
+    cfg = load(path)
+    picture = str(tmp_path / 'picture.png')
+    cv2.imwrite(picture, np.random.default_rng(0).integers(0, 256, (90, 40, 3), dtype=np.uint8))
+    size = Compose(cfg.test_dataloader.dataset.pipeline)(sample_of(picture))['inputs'].shape
+    assert size == (3, *cfg.get('size', size[1:]))
+    if cfg.val_dataloader:
+        assert Compose(cfg.val_dataloader.dataset.pipeline)(sample_of(picture))['inputs'].shape == size
+    for seed in range(8):
+        np.random.seed(seed)
+        inputs = Compose(cfg.train_dataloader.dataset.pipeline)(sample_of(picture))['inputs']
+        views = inputs if isinstance(inputs, list) else [inputs]
+        assert {view.shape for view in views} == {size}
+        assert all(view.dtype == torch.uint8 for view in views)
+        assert len(views) == 1 or not torch.equal(views[0], views[1])
+
+
+def sample_of(picture: str) -> dict:
+    """What a data set says of a photo."""
+    return dict(img_path=picture, sample_idx=0, seed=0, label=0, pid=0, camid=0, image_id=0, name='picture.png',
+                captions=[Caption('a man', group=3)], attributes=np.array([0, 1]))
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
@@ -232,7 +336,9 @@ def learning_rates(cfg: Config, iterations_per_epoch: int, wanted: list[int]) ->
     """Learning rate at some iterations."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
     entries = cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]
-    schedulers = [PARAM_SCHEDULERS.build(dict(entry, optimizer=optimizer)) for entry in entries]
+    schedulers = [PARAM_SCHEDULERS.build(
+        dict(entry, optimizer=optimizer, **(dict(epoch_length=iterations_per_epoch)
+                                            if entry.get('convert_to_iter_based') else {}))) for entry in entries]
     seen = []
     for iteration in range(max(wanted) + 1):
         if iteration in wanted:
@@ -254,6 +360,11 @@ def learning_rates(cfg: Config, iterations_per_epoch: int, wanted: list[int]) ->
     ('cluster_contrast/cluster-contrast_r50_1xb256-50e_market1501', 1,
      {0: 3.5e-4, 19: 3.5e-4, 20: 3.5e-5, 39: 3.5e-5, 40: 3.5e-6, 49: 3.5e-6}),
     ('spcl/spcl_r50_1xb64-50e_msmt17', 1, {19: 3.5e-4, 20: 3.5e-5, 40: 3.5e-6}),
+    ('mgn/mgn_r50_1xb64-60e_market1501', 202,
+     {0: 3.5e-6, 10 * 202: 3.5e-4, 30 * 202: 3.5e-4, 45 * 202: (3.5e-4 + 7.7e-7) / 2}),
+    ('val_pat/val-pat-views_r50_1xb2560-200e_luperson', 1,  # O32
+     {0: .3, 50: .2560660172, 100: .15, 150: .0439339828}),
+    ('val_pat/val-pat_r50_1xb1024-50e_mals', 4, {0: 5e-6, 8: 5e-4, 4 * 26: (5e-4 + 1e-6) / 2}),
 ])
 def test_published_learning_rates_of_reid(name, iterations, expected):
     rates = learning_rates(load(CONFIGS / f'{name}.py'), iterations, list(expected))
@@ -267,6 +378,46 @@ def test_published_parameter_counts_of_reid():
     assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == 23_510_081
     model.eval()
     assert model.backbone(torch.zeros(1, 3, 256, 128))[-1].shape == (1, 2048, 16, 8)
+
+
+def test_published_parameter_counts_of_mgn():
+    model = MODELS.build(load(CONFIGS / 'mgn/mgn_r50_1xb64-60e_market1501.py').model)
+    parts = {'backbone': 64_609_344, 'pooling': 4_194_312, 'neck': 4_096, 'head': 1_538_048}
+    assert {name: num_parameters(part) for name, part in model.named_children() if num_parameters(part)} == parts
+
+
+@pytest.mark.parametrize(('profile', 'tokens'), [('vit_s', 129), ('vit_b_clip', 193)])  # O31
+def test_tokens_of_the_profiles(profile, tokens):
+    settings = load(CONFIGS / '_base_' / 'models' / f'val_pat_{profile}.py').model.image_encoder
+    encoder = MODELS.build(dict(settings, out_type='raw'))
+    encoder.eval()
+    with torch.no_grad():
+        assert encoder(torch.zeros(1, 3, *settings.img_size))[-1].shape == (1, tokens, encoder.embed_dims)
+
+
+@pytest.mark.parametrize(('config', 'shape'), [('val_pat_r50', (8, 4)), ('attributes_r50', (8, 4)), ('reid_r50', (16, 8))])
+def test_maps_of_resnet_50(config, shape):  # O31
+    model = load(CONFIGS / '_base_' / 'models' / f'{config}.py').model
+    encoder = MODELS.build(model.get('image_encoder') or model.backbone)
+    encoder.eval()
+    with torch.no_grad():
+        assert encoder(torch.zeros(1, 3, 256, 128))[-1].shape == (1, 2048, *shape)
+
+
+@pytest.mark.parametrize('profile', ['r50', 'vit-s', 'vit-b-clip'])
+def test_text_side_is_slower_and_norms_and_shifts_do_not_decay(profile):
+    path, = (CONFIGS / 'val_pat').glob(f'val-pat_{profile}_1xb1024*.py')
+    cfg = load(path)
+    cfg.model.tokenizer = train_tokenizer(['a red hat'])
+    cfg.model.text_encoder.num_layers = 1
+    model = MODELS.build(cfg.model)
+    wrapper = float_optim_wrapper(cfg, model)
+    base, places = cfg.optim_wrapper.optimizer.lr, {id(p): name for name, p in model.named_parameters()}
+    for group in wrapper.optimizer.param_groups:
+        (param, ), name = group['params'], places[id(group['params'][0])]
+        assert group['lr'] == pytest.approx(base * (.2 if 'text_' in name else 1)), name
+        kept = param.ndim == 1 or name == 'texts.temperature'
+        assert group['weight_decay'] == pytest.approx(0 if kept else .05), name
 
 
 def test_non_local_blocks_begin_as_identities():

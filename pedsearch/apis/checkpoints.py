@@ -74,8 +74,8 @@ def load_weights(model: nn.Module, checkpoint: str | os.PathLike | Mapping,
 def check_backbone(model: nn.Module, checkpoint: str | os.PathLike) -> None:
     """Stop where a checkpoint lacks weights of the model's backbone, which would stay random.
 
-    Other parts may be missing: a backbone, or image encoder, alone is a fine start. A model that needs more has ``required_parts()``, the
-    names of the parts that must be there.
+    Other parts may be missing: a backbone, or image encoder, alone is a fine start. A model that needs more has
+    ``required_parts()``, the names of the parts that must be there.
 
     Args:
         model (nn.Module): wrapped or not.

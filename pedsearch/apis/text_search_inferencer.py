@@ -20,6 +20,7 @@ from .gallery_index import GalleryIndex, SearchHit
 from .person_search_inferencer import PersonSearchInferencer
 from .reid_inferencer import ReIDInferencer
 
+
 @INFERENCERS.register_module()
 class TextSearchInferencer(ReIDInferencer):
     """Embed sentences and pictures of people, index them, search them by a sentence.

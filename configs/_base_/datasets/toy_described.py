@@ -8,7 +8,7 @@ weak_view = [
     dict(type='mmpretrain.RandomCrop', crop_size=size, padding=3, pad_val=0),
 ]
 strong_view = [
-    dict(type='mmpretrain.RandomResizedCrop', scale=size[::-1], crop_ratio_range=(0.4, 1.0)),
+    dict(type='mmpretrain.RandomResizedCrop', scale=size, crop_ratio_range=(0.4, 1.0)),
     dict(type='mmpretrain.RandomGrayscale', prob=0.2, keep_channels=True),
     dict(type='mmpretrain.RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='RandomErasing', prob=0.5),

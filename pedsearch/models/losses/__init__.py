@@ -2,6 +2,7 @@
 
 from .branch_consistency import branch_consistency_loss, branch_similarity_loss
 from .center_loss import CenterLoss, center_loss
+from .circle import circle_logits
 from .context_quadruplet import ContextQuadrupletLoss, context_quadruplet_loss
 from .image_text_contrast import (
     distribution_matching,
@@ -10,7 +11,7 @@ from .image_text_contrast import (
     projection_matching,
     share_key,
 )
-from .info_nce import info_nce
+from .info_nce import info_nce, nt_xent
 from .lsgan import discriminator_loss, lsgan_generator_loss, r1_penalty
 from .multi_label import MultiLabelBCELoss, attribute_weights
 from .process_rows import gather_rows
@@ -27,8 +28,8 @@ from .triplet import (
 __all__ = [
     'BatchHardTripletLoss', 'CenterLoss', 'ContextQuadrupletLoss', 'MultiLabelBCELoss', 'SmoothedCrossEntropyLoss',
     'WeightedTripletLoss', 'attribute_weights', 'batch_hard_triplet_loss', 'branch_consistency_loss',
-    'branch_similarity_loss', 'center_loss', 'context_quadruplet_loss', 'discriminator_loss',
+    'branch_similarity_loss', 'center_loss', 'circle_logits', 'context_quadruplet_loss', 'discriminator_loss',
     'distribution_matching', 'euclidean_dist', 'gather_rows', 'info_nce', 'lsgan_generator_loss',
-    'matching_cross_entropy', 'mean_across_processes', 'project_on_partner', 'projection_matching', 'r1_penalty',
-    'share_key', 'smoothed_cross_entropy', 'weighted_triplet_loss'
+    'matching_cross_entropy', 'mean_across_processes', 'nt_xent', 'project_on_partner', 'projection_matching',
+    'r1_penalty', 'share_key', 'smoothed_cross_entropy', 'weighted_triplet_loss'
 ]

@@ -6,12 +6,13 @@ from .bot import BoTHead
 from .cluster_contrast import ClusterContrastHead
 from .gcl import GCL, GCLHead
 from .gcl_plus import GCLPlus, GCLPlusHead
+from .mgn import MGNHead, MGNPooling, MGNResNet
 from .osnet import FCNeck, OSNet, WeightedPooling
 from .reid_mobilenet import ReIDMobileNetV2
 from .reid_resnet import ReIDResNet
 from .spcl import SpCLHead
 
 __all__ = [
-    'AGWHead', 'BoTHead', 'ClusterContrastHead', 'FCNeck', 'GCL', 'GCLHead', 'GCLPlus', 'GCLPlusHead', 'OSNet',
-    'ReIDMobileNetV2', 'ReIDModel', 'ReIDResNet', 'SpCLHead', 'WeightedPooling'
+    'AGWHead', 'BoTHead', 'ClusterContrastHead', 'FCNeck', 'GCL', 'GCLHead', 'GCLPlus', 'GCLPlusHead', 'MGNHead',
+    'MGNPooling', 'MGNResNet', 'OSNet', 'ReIDMobileNetV2', 'ReIDModel', 'ReIDResNet', 'SpCLHead', 'WeightedPooling'
 ]
