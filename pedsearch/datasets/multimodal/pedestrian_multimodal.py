@@ -30,6 +30,7 @@ class PedestrianMultiModalDataset(SplitDataset):
         split (str): ``'train'``, ``'val'`` or ``'test'``.
         schema (str | None): which attributes; None: no ``attributes``.
         needs_captions (bool): leave images without caption out. Default: False.
+        max_ids (int | None): keep the images of the first so many identities, in rising order. Default: None, all images.
         unknown_as_negative (bool): give unknown attributes as 0, with which RAP's published figures were trained.
             Default: False.
         img_root (str | None): folder of the images; None: ``data_root``.
@@ -44,11 +45,14 @@ class PedestrianMultiModalDataset(SplitDataset):
     SPLITS = 'train', 'val', 'test'
 
     def __init__(self, data_root: str, name: str, split: str = 'train', schema: str | None = None,
-                 needs_captions: bool = False, unknown_as_negative: bool = False, img_root: str | None = None,
-                 pipeline: Sequence[dict | Callable] = (), **kwargs) -> None:
+                 needs_captions: bool = False, max_ids: int | None = None, unknown_as_negative: bool = False,
+                 img_root: str | None = None, pipeline: Sequence[dict | Callable] = (), **kwargs) -> None:
+        if max_ids is not None and max_ids < 1:
+            raise ValueError(f'max_ids must be >= 1, got {max_ids}; leave it out to keep all images')
         self.name = name
         self.schema_name = schema
         self.needs_captions = needs_captions
+        self.max_ids = max_ids
         self.unknown_as_negative = unknown_as_negative
         self.img_root = data_root if img_root is None else img_root
         super().__init__(data_root, split, pipeline=pipeline, **kwargs)
@@ -66,6 +70,13 @@ class PedestrianMultiModalDataset(SplitDataset):
                 raise ValueError(f'images of {self.name}.{self.split} must have captions, got none in {len(images)}; '
                                  'write some with tools/dataset_converters/write_captions.py')
             images = described
+        if self.max_ids is not None:
+            known = sorted({image.pid for image in images} - {UNLABELED})
+            if not known:
+                raise ValueError(f'max_ids={self.max_ids} needs images with identity, got none in {len(images)} of '
+                                 f'{self.name}.{self.split}; leave it out')
+            kept = set(known[:self.max_ids])
+            images = [image for image in images if image.pid in kept]
         self.check_images([image.img_path for image in images], self.img_root)
         return [self._sample(image) for image in images]
 

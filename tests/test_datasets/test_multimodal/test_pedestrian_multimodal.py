@@ -45,6 +45,16 @@ def test_unknown_attributes_can_be_given_as_absent(root):
     np.testing.assert_allclose(dataset.positive_rates, [1 / 3, 0])
 
 
+def test_the_first_identities_alone(tmp_path, root):
+    assert PedestrianMultiModalDataset(root, 'toy', max_ids=1).pids.tolist() == [0]
+    assert PedestrianMultiModalDataset(root, 'toy', max_ids=9).pids.tolist() == [0, 1, 1]
+    with pytest.raises(ValueError, match='max_ids must be >= 1, got 0'):
+        PedestrianMultiModalDataset(root, 'toy', max_ids=0)
+    write_annotations(tmp_path, 'nobody', [DescribedImage(1, 'p/0.jpg', 'train')])
+    with pytest.raises(ValueError, match='max_ids=2 needs images with identity, got none in 1 of nobody.train'):
+        PedestrianMultiModalDataset(root, 'nobody', max_ids=2)
+
+
 def test_images_without_caption_can_be_left_out(root):
     assert len(PedestrianMultiModalDataset(root, 'toy', needs_captions=True)) == 2
     assert 'attributes' not in PedestrianMultiModalDataset(root, 'toy').get_data_info(0)
