@@ -138,7 +138,8 @@ class ValPat(ImageTextModel):
     'views' the query and the key view, or the key view alone, where the weak one is the query.
 
     Momentum encoders follow the encoders after each step. In a step of any number of processes they and the queues are
-    those of one process with the whole batch.
+    those of one process with the whole batch, rows of a batch in the order of the processes; make queues as long as
+    whole batches, so that the same rows leave them.
 
     Args:
         objectives: weight of each objective, of 'views', 'texts' and 'attributes'; what is absent or 0 is neither built
