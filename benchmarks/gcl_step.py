@@ -27,7 +27,7 @@ from pedsearch.models.reid import GCL
 from pedsearch.registry import MODELS
 from pedsearch.structures import ReIDDataSample
 
-RELEASED = dict(feat_target='rebuilt', update_statistics='all')
+RELEASED = dict(feat_target='rebuilt', update_statistics='all', encoder_losses='all')
 
 
 def plain_memory_loss(memory: torch.nn.Module, photo: Tensor, turned: Tensor, rows: Tensor) -> Tensor:

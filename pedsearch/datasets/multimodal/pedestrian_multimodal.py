@@ -30,7 +30,7 @@ class PedestrianMultiModalDataset(SplitDataset):
         split (str): ``'train'``, ``'val'`` or ``'test'``.
         schema (str | None): which attributes; None: no ``attributes``.
         needs_captions (bool): leave images without caption out. Default: False.
-        max_ids (int | None): keep the images of the first so many identities, in rising order. Default: None, all images.
+        max_ids (int | None): keep the images of the first so many identities, in rising order. Default: None, all.
         unknown_as_negative (bool): give unknown attributes as 0, with which RAP's published figures were trained.
             Default: False.
         img_root (str | None): folder of the images; None: ``data_root``.
