@@ -37,7 +37,8 @@ def crop_config(method: str, root: Path, work_dir: Path, batch_size: int = 16, e
 
     Adam turns rounding errors of tiny gradients into whole steps, which would hide whether two runs are the same.
     """
-    path, = (CONFIGS / method.replace('-', '_').replace('spcl_uda', 'spcl')).glob(f'{method}_*_toy.py')
+    recipe = 'r18-half_1xb32-20e' if method in ('agw', 'bot') else 'mobilenetv2_1xb64-15e'
+    path = CONFIGS / method.replace('-', '_').replace('spcl_uda', 'spcl') / f'{method}_{recipe}_toy.py'
     cfg = Config.fromfile(path)
     cfg.model.backbone = ConfigDict(type='ReIDResNet', depth=18, stem_channels=8, base_channels=8,
                                     non_local=cfg.model.backbone.get('non_local'))
