@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OBJECTIVES = dict(S='views', C='texts', M='attributes')
 SUBSETS = 'none', 'S', 'C', 'M', 'SC', 'SM', 'CM', 'SCM'
-PRETRAINING = 'val_pat/val-pat_tiny_1xb64-20e_toy.py'
+PRETRAINING = 'val_pat/val-pat_tiny_1xb64-12e_toy.py'
 FIGURES = {'reid/mAP': 're-identification, mAP', 'attribute/mA': 'attributes, mA', 'text/R@1': 'sentences, R@1'}
 
 
@@ -51,16 +51,17 @@ def pretrain(subset: str, folder: Path, seed: int) -> tuple[Path, dict[str, floa
     """Pre-train with some objectives; the exported encoder and what pre-training took."""
     from mmengine.config import Config
 
-    changes = {f'model.objectives.{name}': float(letter in subset) for letter, name in OBJECTIVES.items()}
+    cfg = Config.fromfile(ROOT / 'configs' / PRETRAINING)
+    changes = {f'model.objectives.{name}': cfg.model.objectives[name] * (letter in subset)
+               for letter, name in OBJECTIVES.items()}
     if 'S' not in subset:  # one view is enough
-        pipeline = Config.fromfile(ROOT / 'configs' / PRETRAINING).train_dataloader.dataset.pipeline
+        pipeline = cfg.train_dataloader.dataset.pipeline
         views = next(place for place, step in enumerate(pipeline) if step['type'] == 'PhotoViews')
         pipeline[views].pipelines = pipeline[views].pipelines[:1]
         changes['train_dataloader.dataset.pipeline'] = pipeline
     found = train(PRETRAINING, folder / 'pretraining', seed, changes, test=False)
     sys.path.insert(0, str(ROOT / 'tools/model_converters'))
     export = runpy.run_path(str(ROOT / 'tools/model_converters/export_encoder.py'))['export']
-    cfg = Config.fromfile(ROOT / 'configs' / PRETRAINING)
     cfg.merge_from_dict({name: value for name, value in changes.items() if name.startswith('model.')})
     checkpoint = (folder / 'pretraining/last_checkpoint').read_text()
     export(cfg, checkpoint, folder / 'encoder.pth')

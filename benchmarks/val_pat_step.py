@@ -80,7 +80,7 @@ def measure(args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--config', default='configs/val_pat/val-pat_tiny_1xb64-20e_toy.py')
+    parser.add_argument('--config', default='configs/val_pat/val-pat_tiny_1xb64-12e_toy.py')
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--steps', type=int, default=9, help='the median counts')
     parser.add_argument('--device', default='cpu')

@@ -4,7 +4,7 @@ Example::
 
     python tools/search.py CONFIG CHECKPOINT --gallery FOLDER --query a.jpg --bbox 10 20 60 160
     python tools/search.py CONFIG CHECKPOINT --gallery FOLDER --text 'a woman in a red coat' \
-        --text-model configs/val_pat/val-pat_tiny_1xb64-20e_toy.py TEXT.pth
+        --text-model configs/val_pat/val-pat_tiny_1xb64-12e_toy.py TEXT.pth
 """
 
 import argparse

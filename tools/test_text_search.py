@@ -6,7 +6,7 @@ annotated, an upper bound, or with ``--detector`` those that a person search mod
 
 Example::
 
-    python tools/test_text_search.py configs/val_pat/val-pat_tiny_1xb64-20e_toy.py TEXT.pth \
+    python tools/test_text_search.py configs/val_pat/val-pat_tiny_1xb64-12e_toy.py TEXT.pth \
         --detector configs/seqnet/seqnet_r18-half_1xb4-12e_toy.py DETECTOR.pth
 """
 

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/attributes_r50.py', '../_base_/datasets/toy_described.py',
     '../_base_/schedules/val_pat_tiny.py', '../_base_/default_runtime.py'
 ]
-encoder = 'work_dirs/val-pat_tiny_1xb64-20e_toy/encoder.pth'  # of tools/model_converters/export_encoder.py
+encoder = 'work_dirs/val-pat_tiny_1xb64-12e_toy/encoder.pth'  # of tools/model_converters/export_encoder.py
 model = dict(
     num_attributes=36,
     image_dims=256,

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/reid_r18_half.py', '../_base_/datasets/toy_crops_small.py', '../_base_/schedules/reid_usl.py',
     '../_base_/default_runtime.py'
 ]
-encoder = 'work_dirs/val-pat_tiny_1xb64-20e_toy/encoder.pth'  # of tools/model_converters/export_encoder.py
+encoder = 'work_dirs/val-pat_tiny_1xb64-12e_toy/encoder.pth'  # of tools/model_converters/export_encoder.py
 model = dict(
     bn_splits=4,
     backbone=dict(init_cfg=dict(

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/text_search_tiny.py', '../_base_/datasets/toy_described.py',
     '../_base_/schedules/val_pat_tiny.py', '../_base_/default_runtime.py'
 ]
-load_from = 'work_dirs/val-pat_tiny_1xb64-20e_toy/encoder.pth'  # of tools/model_converters/export_encoder.py
+load_from = 'work_dirs/val-pat_tiny_1xb64-12e_toy/encoder.pth'  # of tools/model_converters/export_encoder.py
 size = (64, 32)  # (height, width)
 train_pipeline = [
     dict(type='LoadImage'),

@@ -52,4 +52,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=27),
     dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=27, end=270),
 ]
-custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook')]
+custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook'), dict(type='RunningStatsHook')]

@@ -2,4 +2,4 @@ _base_ = [
     '../_base_/models/val_pat_r50.py', '../_base_/datasets/mals.py', '../_base_/schedules/val_pat_50e.py',
     '../_base_/default_runtime.py'
 ]
-custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook')]
+custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook'), dict(type='RunningStatsHook')]

@@ -31,4 +31,4 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 val_dataloader = test_dataloader
 optim_wrapper = dict(optimizer=dict(lr=0.00001))  # both towers come trained
-custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook')]
+custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook'), dict(type='RunningStatsHook')]

@@ -10,7 +10,7 @@ A re-identification or attribute config starts from it with
 
 Example::
 
-    python tools/model_converters/export_encoder.py configs/val_pat/val-pat_tiny_1xb64-20e_toy.py CHECKPOINT \
+    python tools/model_converters/export_encoder.py configs/val_pat/val-pat_tiny_1xb64-12e_toy.py CHECKPOINT \
         --out encoder.pth
 """
 

@@ -9,6 +9,7 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')),
     image_dims=2048,
     embed_dims=256,
+    bn_splits=8,  # as on eight GPUs, which LUPerson's settings are of
     objectives=dict(views=1.0, texts=1.0, attributes=1.0),
     views=dict(embed_dims=128, queue_length=65536, temperature=0.1),
     texts=dict(temperature=0.07),

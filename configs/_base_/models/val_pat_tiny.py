@@ -4,7 +4,9 @@ model = dict(
     image_encoder=dict(type='ReIDResNet', depth=18, stem_channels=32, base_channels=32),
     image_dims=256,
     embed_dims=32,
-    objectives=dict(views=1.0, texts=1.0, attributes=1.0),
+    bn_splits=4,
+    # the best of three settings on toy crops: contrast of views with weight 1 drowns the rest in so few steps
+    objectives=dict(views=0.1, texts=1.0, attributes=10.0),
     views=dict(embed_dims=32, queue_length=1024, temperature=0.1),
     texts=dict(temperature=0.07),
     attributes=dict(num_attributes=36, weighting='deepmar', reduction='mean'),

@@ -1,5 +1,5 @@
 # AdamW with warm-up and a cosine.
-max_epochs = 20
+max_epochs = 12
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -11,5 +11,5 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=3.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=20),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=20, end=320),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, by_epoch=False, begin=20, end=192),
 ]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pedsearch.registry import MODELS, TASK_UTILS
 from pedsearch.structures import ReIDDataSample
 
-from ..layers import cross_process_batch_norms
+from ..layers import cross_process_batch_norms, split_batch_norms
 from .tokenizers import Tokenizer
 
 
@@ -32,6 +32,7 @@ class ImageTextModel(BaseModel):
         image_dims: C.
         embed_dims: D.
         pooling: (B, C, h, w) -> (B, C); None: the mean.
+        bn_splits: as in :class:`~pedsearch.models.reid.ReIDModel`.
         data_preprocessor, init_cfg: as in mmengine.
 
     State:
@@ -39,7 +40,7 @@ class ImageTextModel(BaseModel):
     """
 
     def __init__(self, image_encoder: dict, image_dims: int, embed_dims: int = 256, text_encoder: dict | None = None,
-                 tokenizer: dict | Tokenizer | None = None, pooling: dict | None = None,
+                 tokenizer: dict | Tokenizer | None = None, pooling: dict | None = None, bn_splits: int = 1,
                  data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         if text_encoder is not None and tokenizer is None:
@@ -53,7 +54,9 @@ class ImageTextModel(BaseModel):
             self.tokenizer = TASK_UTILS.build(tokenizer) if isinstance(tokenizer, dict) else tokenizer
             self.text_encoder = MODELS.build(dict(text_encoder, vocab_size=self.tokenizer.vocab_size))
             self.text_neck = nn.Linear(self.text_encoder.width, embed_dims)
-        if get_world_size() > 1:
+        if bn_splits > 1:
+            split_batch_norms(self, bn_splits)
+        elif get_world_size() > 1:
             cross_process_batch_norms(self)
 
     def forward(self, inputs: Tensor | list[Tensor], data_samples: list[ReIDDataSample] | None = None,

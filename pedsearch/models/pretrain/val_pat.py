@@ -15,7 +15,14 @@ from torch import Tensor, nn
 from pedsearch.registry import MODELS
 from pedsearch.structures import ReIDDataSample
 
-from ..losses import gather_rows, info_nce, matching_cross_entropy, mean_across_processes, share_key
+from ..losses import (
+    apply_to_dealt_rows,
+    gather_rows,
+    info_nce,
+    matching_cross_entropy,
+    mean_across_processes,
+    share_key,
+)
 from ..memories import FeatureQueue, PendingUpdate
 from .image_text import ImageTextModel, attributes_of, captions_of, column, pool_maps
 from .views_preprocessor import as_views
@@ -148,6 +155,8 @@ class ValPat(ImageTextModel):
         texts: arguments of :class:`TextObjective`.
         attributes: ``num_attributes`` and arguments of :class:`~pedsearch.models.losses.MultiLabelBCELoss`.
         momentum: weight of the old momentum encoders.
+        bn_splits: as in :class:`~pedsearch.models.reid.ReIDModel`. The objective 'views' needs more than 1: key views
+            are dealt out to all groups, lest the statistics of a group tell which key belongs to a query.
         **kwargs: of :class:`~pedsearch.models.pretrain.ImageTextModel`.
 
     Raises:
@@ -160,7 +169,8 @@ class ValPat(ImageTextModel):
 
     def __init__(self, image_encoder: dict, image_dims: int, objectives: Mapping[str, float],
                  views: dict | None = None, texts: dict | None = None, attributes: dict | None = None,
-                 momentum: float = 0.999, embed_dims: int = 256, text_encoder: dict | None = None, **kwargs) -> None:
+                 momentum: float = 0.999, embed_dims: int = 256, text_encoder: dict | None = None,
+                 bn_splits: int = 1, **kwargs) -> None:
         unknown = sorted(set(objectives) - set(OBJECTIVES))
         weights = {name: float(weight) for name, weight in objectives.items() if weight}
         if unknown or not weights:
@@ -171,9 +181,10 @@ class ValPat(ImageTextModel):
         if not 0 <= momentum <= 1:
             raise ValueError(f'momentum must lie in [0, 1], got {momentum}; it is the weight of the old encoder')
         super().__init__(image_encoder, image_dims, embed_dims, text_encoder if 'texts' in weights else None,
-                         **kwargs)
+                         bn_splits=bn_splits, **kwargs)
         self.objectives = weights
         self.momentum = momentum
+        self.bn_splits = bn_splits
         self.views = self.texts = self.attributes = None
         if 'views' in weights:
             self.views = ViewObjective(image_dims, **(views or {}))
@@ -232,8 +243,9 @@ class ValPat(ImageTextModel):
 
     def _view_loss(self, pooled: Tensor, key_images: Tensor) -> Tensor:
         query = F.normalize(self.views.neck(pooled).float(), dim=1)
+        pooled = apply_to_dealt_rows(self._momentum_pooled, key_images, self.bn_splits)
         with torch.no_grad():
-            key = F.normalize(self.momentum_encoders['view_neck'](self._momentum_pooled(key_images)).float(), dim=1)
+            key = F.normalize(self.momentum_encoders['view_neck'](pooled).float(), dim=1)
         self._new_views.add(key)
         with torch.autocast(query.device.type, enabled=False):
             return self.views.loss(query, key)

@@ -59,6 +59,19 @@ def test_losses_are_those_of_the_formulas():
         torch.testing.assert_close(found['loss_attributes'], terms[wanted >= 0].mean())
 
 
+def test_keys_share_no_statistics_with_their_queries():
+    """Groups of two rows: a query is normalised with its neighbour, its key with a row of the other group."""
+    model = pretraining(dict(views=1.), bn_splits=2)
+    _, query, key = model.data_preprocessor(batch(), True)['inputs']
+    losses_of(model, batch())
+    (keys, ), = model._new_views.take()
+    with torch.no_grad():
+        parts = model.momentum_encoders
+        for pair in ([0, 2], [1, 3]):
+            pooled = model.momentum_encoders['image_encoder'](torch.cat([key[pair]] * 2))[-1].mean(dim=(2, 3))[:2]
+            torch.testing.assert_close(keys[pair], F.normalize(parts['view_neck'](pooled), dim=1))
+
+
 def test_losses_follow_their_weights():  # O29
     weights = dict(views=.5, texts=2., attributes=3.)
     plain, weighted = losses_of(pretraining(), batch()), losses_of(pretraining(weights), batch())
@@ -182,8 +195,8 @@ def test_people_match_where_identities_do():
     assert by_person[:, 2].tolist() == [0, 0, 1, 1]
 
 
-def train(rank: int, world_size: int) -> tuple[dict, list[dict]]:
-    model = pretraining()
+def train(rank: int, world_size: int, bn_splits: int) -> tuple[dict, list[dict]]:
+    model = pretraining(bn_splits=bn_splits)
     for module in model.modules():  # batch statistics of few noisy rows would make noise of rounding
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.train(False)
@@ -206,9 +219,10 @@ def train(rank: int, world_size: int) -> tuple[dict, list[dict]]:
     return model.state_dict(), logs
 
 
-def test_two_processes_are_one():  # O11
-    alone, losses = train(0, 1)
-    both = run_on_processes(train, 2)
+@pytest.mark.parametrize('bn_splits', [1, 2])
+def test_two_processes_are_one(bn_splits):  # O11
+    alone, losses = train(0, 1, bn_splits)
+    both = run_on_processes(train, 2, bn_splits)
     for number, wanted in enumerate(losses):
         mean = {name: sum(logs[number][name] for _, logs in both) / 2 for name in wanted}
         assert mean == pytest.approx(wanted, rel=1e-4)

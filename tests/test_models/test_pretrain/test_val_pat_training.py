@@ -38,7 +38,7 @@ def root(tmp_path_factory) -> Path:
 
 def val_pat_run(root: Path, work_dir: Path, batch_size: int = 8, optimizer: dict | None = None, **overrides) -> Config:
     """Four epochs of two steps with every kind of state: queues, momentum encoders, distillation, temperature."""
-    cfg = Config.fromfile(CONFIGS / 'val_pat/val-pat_tiny_1xb64-20e_toy.py')
+    cfg = Config.fromfile(CONFIGS / 'val_pat/val-pat_tiny_1xb64-12e_toy.py')
     cfg.model.update(
         image_encoder=dict(type='ReIDResNet', depth=18, stem_channels=4, base_channels=4), image_dims=DIMS,
         embed_dims=8, views=dict(embed_dims=8, queue_length=16),

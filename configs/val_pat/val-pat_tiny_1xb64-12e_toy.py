@@ -3,4 +3,4 @@ _base_ = [
     '../_base_/models/val_pat_tiny.py', '../_base_/datasets/toy_described.py', '../_base_/schedules/val_pat_tiny.py',
     '../_base_/default_runtime.py'
 ]
-custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook')]
+custom_hooks = [dict(type='PositiveRatesHook'), dict(type='MemoryUpdateHook'), dict(type='RunningStatsHook')]
