@@ -16,7 +16,7 @@ train_pipeline = [
     dict(type='mmpretrain.Resize', scale=size[::-1], backend='pillow', interpolation='bicubic'),
     dict(type='mmpretrain.RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='mmpretrain.RandomCrop', crop_size=size, padding=10, pad_val=0),
-    dict(type='RandomErasing', law='log', prob=0.5, fill=(0, 0, 0)),
+    dict(type='RandomErasing', law='log', prob=0.5, fill=(103.53, 116.28, 123.675)),
     dict(type='PackReIDInputs'),
 ]
 test_pipeline = [

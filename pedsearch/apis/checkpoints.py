@@ -13,6 +13,7 @@ from torch import nn
 PRETRAINING_ONLY = ('momentum_encoders.', 'views.', 'texts.', 'attributes.', 'contrast.', 'classifier.',
                     'projection_classifier.')
 """How the names of weights begin that only the training of image and text encoders needs."""
+EXTRA_STATE = '_extra_state'  # torch's name; the model itself compares it
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
@@ -61,10 +62,10 @@ def load_weights(model: nn.Module, checkpoint: str | os.PathLike | Mapping,
     weights, own = ({name: weight for name, weight in state.items() if not name.startswith(tuple(passed_over))}
                     for state in (weights, model.state_dict()))
     wrong = dict(
-        missing=[name for name in own if name not in weights],
+        missing=[name for name in own if name not in weights and name != EXTRA_STATE],
         unexpected=[name for name in weights if name not in own],
-        misshaped=[name for name in own
-                   if name in weights and getattr(weights[name], 'shape', None) != own[name].shape])
+        misshaped=[name for name in own if name in weights and name != EXTRA_STATE
+                   and getattr(weights[name], 'shape', None) != own[name].shape])
     if any(wrong.values()):
         counts = ', '.join(f'{len(names)} {problem} (first: {names[0]})' for problem, names in wrong.items() if names)
         raise ValueError(f'{title} does not fit the model: {counts}; use the config of its training')

@@ -21,13 +21,15 @@ from .records import RecordMetric
 class PedestrianAttributeMetric(RecordMetric):
     """Label-based mA, and accuracy, precision, recall and F1 by image.
 
-    Samples have ``attribute_probs`` (A,) and ``attributes`` (A,) of 1, 0 and -1, unknown.
+    Samples have ``attribute_probs`` (A,) and ``attributes`` (A,) of 1, 0 and -1, unknown. Images of which no attribute
+    is known do not count.
 
     Protocol: :func:`pedsearch.functional.attribute_accuracy`. Keys: ``mA``, ``accuracy``, ``precision``, ``recall``,
     ``F1``, in [0, 1].
 
     Args:
-        eval_index (Sequence[int], optional): the attributes that count; None: all.
+        eval_index (Sequence[int], optional): the attributes that count; None: those that the schema of the data set
+            names, or all.
         unknown_as_negative (bool): count unknown labels as negative, as published figures of RAP do, or not at all.
         threshold (float): told are probabilities above it.
         collect_device, prefix, collect_dir: as in mmengine; the prefix is 'attribute'.
@@ -57,11 +59,17 @@ class PedestrianAttributeMetric(RecordMetric):
 
     def compute(self, records: list[dict]) -> dict[str, float]:
         probs, targets = (np.stack([record[key] for record in records]) for key in ('probs', 'targets'))
+        described = (targets != UNKNOWN).any(axis=1)
+        if not described.any():
+            raise ValueError(f'a test set must have images with attributes, got none in {len(records)}; convert it '
+                             'with attributes, or leave this metric out')
+        probs, targets = probs[described], targets[described]
         if self.unknown_as_negative:
             targets = np.where(targets == UNKNOWN, 0, targets)
-        if self.eval_index is not None:
-            probs, targets = probs[:, self.eval_index], targets[:, self.eval_index]
+        index = (self.dataset_meta or {}).get('eval_index') if self.eval_index is None else self.eval_index
+        if index is not None:
+            probs, targets = probs[:, index], targets[:, index]
         metrics = attribute_accuracy(probs, targets, self.threshold).metrics()
-        print_log(f'attributes of {len(records)} images, in percent\n' + ''.join(f'{key:>10}' for key in metrics) + '\n'
+        print_log(f'attributes of {len(probs)} images, in percent\n' + ''.join(f'{key:>10}' for key in metrics) + '\n'
                   + ''.join(f'{100 * value:>10.2f}' for value in metrics.values()), logger='current')
         return metrics

@@ -39,6 +39,24 @@ def test_some_attributes_count():
     assert evaluate([samples()], eval_index=[0])['attribute/mA'] == 100
 
 
+def test_the_data_set_says_which_attributes_count():
+    metric = PedestrianAttributeMetric()
+    metric.dataset_meta = dict(eval_index=[0])
+    metric.process(None, samples())
+    assert metric.evaluate(size=4)['attribute/mA'] == 1
+
+
+def test_images_without_attributes_do_not_count():
+    described = evaluate([samples()])
+    more = samples([*TARGETS, [-1, -1, -1]], [*PROBS, [.9, .9, .9]])
+    metric = PedestrianAttributeMetric()
+    metric.process(None, more)
+    assert {key: round(100 * value, 4) for key, value in metric.evaluate(size=5).items()} == described
+    metric.process(None, more[4:])
+    with pytest.raises(ValueError, match='a test set must have images with attributes, got none in 1'):
+        metric.evaluate(size=1)
+
+
 def test_unknown_labels():
     targets = [[1, -1], [0, 1]]
     probs = [[.9, .8], [.1, .9]]

@@ -1,8 +1,9 @@
 """Take the encoders out of a checkpoint of pre-training, with all that the next training has to know.
 
-The new file has weights ``image_encoder.*``, and where texts were learnt ``image_neck.*``, ``text_encoder.*`` and
-``text_neck.*``, and of attributes ``attribute_head.*``; momentum encoders, queues and what else only pre-training needs
-is left out. Its meta says which backbone, input size, normalisation, vocabulary and attributes belong to it.
+The new file has weights ``image_encoder.*``, and where texts were learnt ``image_neck.*``, ``text_encoder.*``,
+``text_neck.*`` and the vocabulary, and of attributes ``attribute_head.*``; momentum encoders, queues and what else only
+pre-training needs is left out. Its meta says which backbone, input size, normalisation, vocabulary and attributes
+belong to it.
 
 A re-identification or attribute config starts from it with
 ``model.backbone.init_cfg=dict(type='Pretrained', checkpoint=OUT, prefix='image_encoder')``, one of text search with
@@ -26,7 +27,7 @@ from weight_files import write_checkpoint
 from pedsearch.apis import load_weights, read_checkpoint
 from pedsearch.registry import MODELS
 
-KEPT = 'image_encoder', 'image_neck', 'text_encoder', 'text_neck', 'attribute_head'
+KEPT = 'image_encoder', 'image_neck', 'text_encoder', 'text_neck', 'attribute_head', '_extra_state'
 LEFT_OUT = 'momentum_encoders.', 'views.', 'texts.', 'attributes.'
 
 

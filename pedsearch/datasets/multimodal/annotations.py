@@ -159,6 +159,9 @@ class AnnotationFile:
             if image.image_id in seen:
                 raise ValueError(f'{where}: image_id must be unique, got {image.image_id} again, first in line '
                                  f'{seen[image.image_id]}')
+            if image.split != split:
+                raise ValueError(f'{where}: split must be {split!r} as the file, got {image.split!r}; move the line to '
+                                 'the file of its split')
             seen[image.image_id] = number
             images.append(image)
         if not images:
@@ -204,6 +207,9 @@ def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
                       schemas: Mapping[str, AttributeSchema] | None = None, **meta: Any) -> None:
     """Write the files of a data set, whole or not at all, and check them, image after image.
 
+    Files of splits that an earlier conversion of this name had and this one has not are deleted: they would be of other
+    data.
+
     Args:
         folder (str): where to; made if absent.
         name (str): how the files begin.
@@ -244,6 +250,10 @@ def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
         head = dict(schema_version=SCHEMA_VERSION, dataset=name, counts=counts,
                     attribute_schemas={key: schema.as_json() for key, schema in schemas.items()}, **meta)
         lines_of('meta.json').write(json.dumps(head, ensure_ascii=False, indent=1) + '\n')
+        for split in SPLITS:
+            if f'{split}.jsonl' not in parts:
+                _remove(osp.join(folder, f'{name}.{split}.jsonl'))
+                _remove(osp.join(folder, f'{name}.{split}.jsonl.gz'))
         for ending, file in parts.items():  # the meta file last: without it there is nothing
             file.close()
             path = osp.join(folder, f'{name}.{ending}')
@@ -251,7 +261,7 @@ def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
 
 
 def _remove(path: str) -> None:
-    """Delete a file that was not finished."""
+    """Delete a file if it is there."""
     if osp.isfile(path):
         os.remove(path)
 
@@ -286,26 +296,34 @@ def _parse(row: Any, schemas: Mapping[str, AttributeSchema], where: str) -> Desc
         raise ValueError(f'{where}: img_path must be a path below the folder of the images, got {path!r}')
     if split not in SPLITS:
         raise ValueError(f'{where}: split must be one of {", ".join(SPLITS)}, got {split!r}')
-    captions = tuple(_parse_caption(value, where) for value in row.get('captions', ()))
-    attrs = dict(row.get('attrs', {}))
-    scores = dict(row.get('attr_scores', {}))
+    texts = row.get('captions', [])
+    if not isinstance(texts, Sequence) or isinstance(texts, str):
+        raise ValueError(f'{where}: captions must be a list, got {texts!r}')
+    captions = tuple(_parse_caption(value, where) for value in texts)
+    attrs, scores, extra = (_parse_table(row.get(key, {}), key, where) for key in ('attrs', 'attr_scores', 'extra'))
     for table, kind in ((attrs, 'attrs'), (scores, 'attr_scores')):
         for name, values in table.items():
             if name not in schemas:
                 raise ValueError(f'{where}: {kind} must be of a schema of the meta file '
                                  f'({", ".join(schemas) or "none"}), got {name!r}')
-            if len(values) != len(schemas[name].names):
+            if not isinstance(values, Sequence) or len(values) != len(schemas[name].names):
                 raise ValueError(f'{where}: {kind} of {name} must have {len(schemas[name].names)} values, got '
-                                 f'{len(values)}')
+                                 f'{len(values) if isinstance(values, Sequence) else repr(values)}')
     for name, values in attrs.items():
         strange = [value for value in values if value not in (0, 1, UNKNOWN)]
         if strange:
             raise ValueError(f'{where}: attrs of {name} must be 1, 0 or -1 (unknown), got {strange[0]!r}')
-    return DescribedImage(image_id, path, split, pid, camid, captions, attrs, scores, dict(row.get('extra', {})))
+    return DescribedImage(image_id, path, split, pid, camid, captions, attrs, scores, extra)
+
+
+def _parse_table(value: Any, key: str, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f'{where}: {key} must be a table of names, got {value!r}')
+    return dict(value)
 
 
 def _parse_caption(value: Any, where: str) -> Caption:
-    entry = dict(text=value) if isinstance(value, str) else dict(value)
+    entry = dict(text=value) if isinstance(value, str) else _parse_table(value, 'a caption', where)
     text = entry.get('text')
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f'{where}: a caption must have words, got {text!r}; leave it out')

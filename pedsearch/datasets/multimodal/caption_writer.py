@@ -10,6 +10,9 @@ NAMES = ('female', *AGES, 'long_hair', 'hat', *CARRIED, 'short_sleeves', 'patter
          'short_lower')
 """What a writer understands, besides ``upper_COLOR``, ``lower_COLOR``, ``shoes_COLOR`` and ``hair_COLOR``."""
 
+LOWER_KINDS = 'dress', 'skirt', 'shorts'
+"""What is worn below and is no trousers; a kind of these that is unknown may be worn."""
+
 _TEMPLATES = (
     '{who}{hair}{wears}{carries}.', '{who}{wears}{carries}{hair}.', 'This is {who}{hair}{carries}{wears}.',
     'In the picture {who}{hair}{wears}{carries}.')
@@ -26,7 +29,7 @@ def write_caption(attributes: Mapping[str, int], rng: np.random.Generator) -> st
         rng (np.random.Generator): chooses words.
 
     Example:
-        >>> known = dict(female=1, hat=1, upper_red=1, lower_blue=1, shorts=0, backpack=-1)
+        >>> known = dict(female=1, hat=1, upper_red=1, lower_blue=1, dress=0, backpack=-1)
         >>> write_caption(known, np.random.default_rng(0))
         'This is a woman who wears a red top, blue trousers and a hat.'
     """
@@ -49,7 +52,7 @@ def write_caption(attributes: Mapping[str, int], rng: np.random.Generator) -> st
     sleeves = 'short-sleeved ' if holds('short_sleeves') else 'long-sleeved ' if denied('short_sleeves') else ''
     pattern = 'patterned ' if holds('patterned_upper') else ''
     clothes = [_article(f'{sleeves}{color("upper")}{pattern}top')] if sleeves or color('upper') or pattern else []
-    clothes += _lower(holds, denied, color('lower'))
+    clothes += _lower(attributes, color('lower'))
     if color('shoes'):
         clothes.append(f'{color("shoes")}shoes')
     if holds('hat'):
@@ -64,16 +67,16 @@ def write_caption(attributes: Mapping[str, int], rng: np.random.Generator) -> st
     return text[0].upper() + text[1:]
 
 
-def _lower(holds, denied, color: str) -> list[str]:  # noqa: ANN001 - functions above
-    """Words for what is worn below."""
-    if holds('dress') or holds('skirt'):
-        return [_article(f'{color}{"dress" if holds("dress") else "skirt"}')]
-    if holds('shorts'):
-        return [f'{color}shorts']
-    if holds('short_lower'):
-        return [f'short {color}trousers']
-    known = color or any(denied(name) for name in ('dress', 'skirt', 'shorts', 'short_lower'))
-    return [f'{color}trousers'] if known else []
+def _lower(attributes: Mapping[str, int], color: str) -> list[str]:
+    """Words for what is worn below: trousers is what is neither dress nor skirt nor, where these are told, shorts."""
+    kinds = {name: attributes[name] for name in LOWER_KINDS if name in attributes}
+    worn = next((name for name, value in kinds.items() if value == 1), None)
+    if worn:
+        return [f'{color}shorts' if worn == 'shorts' else _article(f'{color}{worn}')]
+    length = 'short ' if attributes.get('short_lower') == 1 else ''
+    if set(kinds) & {'dress', 'skirt'} and not any(kinds.values()):
+        return [f'{length}{color}trousers']
+    return [f'{length}{color}bottoms'] if length or color else []
 
 
 def _choose(options: Sequence[str], rng: np.random.Generator) -> str:

@@ -61,6 +61,8 @@ class PedestrianMultiModalDataset(SplitDataset):
         """Build one sample per image."""
         source = AnnotationFile(self.data_root, self.name)
         self._schema = None if self.schema_name is None else source.schema(self.schema_name)
+        if self._schema is not None and self._schema.eval_index is not None:
+            self._metainfo['eval_index'] = list(self._schema.eval_index)  # for the metric
         images = source.read(self.split)
         for text in source.warnings(images):
             self.warn(text)

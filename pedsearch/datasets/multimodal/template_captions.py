@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .annotations import UNKNOWN, Caption
-from .caption_writer import NAMES, write_caption
+from .caption_writer import LOWER_KINDS, NAMES, write_caption
 
 _BOTH_WAYS = {'Female': ('female', 1), 'Femal': ('female', 1), 'personalFemale': ('female', 1),
               'personalMale': ('female', 0)}
@@ -45,7 +45,7 @@ def caption_attributes(names: Sequence[str], values: Sequence[int]) -> dict[str,
         values (Sequence[int]): A of 1, 0 and -1, unknown. Where two tell the same, the first that is known counts.
 
     Returns:
-        dict[str, int]: of what is known, 1 or 0.
+        dict[str, int]: of what is known, 1 or 0; of :data:`LOWER_KINDS` also -1, unknown.
 
     Source: own.
 
@@ -55,7 +55,7 @@ def caption_attributes(names: Sequence[str], values: Sequence[int]) -> dict[str,
     """
     found = {}
     for name, value in zip(names, values, strict=True):
-        if value == UNKNOWN:
+        if value == UNKNOWN and name not in LOWER_KINDS:
             continue
         if name in NAMES or _OWN.fullmatch(name):
             found.setdefault(name, value)

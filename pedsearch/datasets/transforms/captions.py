@@ -7,6 +7,8 @@ from mmcv.transforms import BaseTransform
 
 from pedsearch.registry import TRANSFORMS
 
+from ..multimodal.annotations import caption_group
+
 _SIDES = re.compile(r'\b(left|right)\b', re.IGNORECASE)
 
 
@@ -30,8 +32,8 @@ def swap_sides(text: str) -> str:
 class PickCaption(BaseTransform):
     """Set ``caption`` and ``text_group``: one of ``captions``, drawn anew at every visit, or '' and -1.
 
-    Where ``flip`` is set the photo is mirrored, and the caption says left for right; such a text is in a group of its
-    own. Stands behind the transform that mirrors.
+    Where ``flip`` is set the photo is mirrored, and the caption says left for right; its group is that of the
+    new text, or where the annotations give groups, one of its own. Stands behind the transform that mirrors.
     """
 
     def transform(self, results: dict) -> dict:
@@ -44,7 +46,7 @@ class PickCaption(BaseTransform):
         if results.get('flip'):
             text = swap_sides(text)
             if text != caption.text:
-                group ^= 1 << 62
+                group = caption_group(text) if group == caption_group(caption.text) else group ^ 1 << 62
         results.update(caption=text, text_group=group)
         return results
 

@@ -84,6 +84,10 @@ class TextSearchModel(ImageTextModel):
         if nobody:
             raise ValueError(f'every training sample must have an identity, got none for {nobody[0]}; train on a data '
                              'set with pids, or pre-train with ValPat')
+        last = max(sample.get('pid') for sample in data_samples)
+        if self.num_classes is not None and last >= self.num_classes:
+            raise ValueError(f'identities must lie in 0...{self.num_classes - 1}, got {last}; set model.num_ids to the '
+                             'training set\'s (`dataset.num_ids`)')
         ids, used = self.tokenize(captions_of(data_samples))
         image = self.image_neck(self.pooled_feat(images)).float()
         text = self.text_neck(self.text_encoder(ids, used)).float()

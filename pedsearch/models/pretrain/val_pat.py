@@ -65,7 +65,7 @@ class TextObjective(BaseModule):
     Args:
         embed_dims: D.
         queue_length: K of each of two queues; 0: the batch alone.
-        temperature: at the start; learnt, and used within 0.001 ... 0.5.
+        temperature: at the start; learnt, and kept within 0.001 ... 0.5.
         distillation: share of the momentum encoders' similarities in the targets, grown linearly from 0.
         ramp_iters: iterations that it grows for.
         identities: photos and sentences of one person match, too.
@@ -106,14 +106,15 @@ class TextObjective(BaseModule):
     def loss(self, image: Tensor, text: Tensor, keys: Tensor, image_key: Tensor | None = None,
              text_key: Tensor | None = None) -> Tensor:
         """() of unit rows (B, D) with keys (B, 3); ``..._key`` are those of the momentum encoders."""
-        temperature = self.temperature.clamp(*TEMPERATURE_BOUNDS)
+        with torch.no_grad():  # within the graph a bound, once reached, would stop the gradient for good
+            self.temperature.clamp_(*TEMPERATURE_BOUNDS)
         alpha = self.distillation * (self.iterations / self.ramp_iters).clamp(max=1)
         all_images, all_texts, all_keys = gather_rows(image, text, keys)
         image_teacher = text_teacher = None
         if self.distillation:
             image_teacher, text_teacher = gather_rows(image_key, text_key)
         terms = [
-            self._one_way(own, others, keys, all_keys, queue, own_key, teacher, temperature, alpha)
+            self._one_way(own, others, keys, all_keys, queue, own_key, teacher, self.temperature, alpha)
             for own, others, queue, own_key, teacher in (
                 (image, all_texts, self.texts, image_key, text_teacher),
                 (text, all_images, self.images, text_key, image_teacher))]
@@ -155,8 +156,8 @@ class ValPat(ImageTextModel):
         texts: arguments of :class:`TextObjective`.
         attributes: ``num_attributes`` and arguments of :class:`~pedsearch.models.losses.MultiLabelBCELoss`.
         momentum: weight of the old momentum encoders.
-        bn_splits: as in :class:`~pedsearch.models.reid.ReIDModel`. The objective 'views' needs more than 1: key views
-            are dealt out to all groups, lest the statistics of a group tell which key belongs to a query.
+        bn_splits: as in :class:`~pedsearch.models.reid.ReIDModel`. With the objective 'views' and batch norm
+            take more than 1: key views are dealt out to all groups, lest statistics tell which key is a query's.
         **kwargs: of :class:`~pedsearch.models.pretrain.ImageTextModel`.
 
     Raises:
@@ -205,6 +206,15 @@ class ValPat(ImageTextModel):
         super().init_weights()
         for name, part in self.momentum_encoders.items():
             part.load_state_dict(self._part(name).state_dict())
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args) -> None:
+        """As in torch; from weights without momentum encoders these begin as copies, too."""
+        if not any(name.startswith(f'{prefix}momentum_encoders.') for name in state_dict):
+            for name in self.momentum_encoders:
+                own = f'{prefix}views.neck.' if name == 'view_neck' else f'{prefix}{name}.'
+                state_dict.update({f'{prefix}momentum_encoders.{name}.{key.removeprefix(own)}': value
+                                   for key, value in list(state_dict.items()) if key.startswith(own)})
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _part(self, name: str) -> nn.Module:
         return self.views.neck if name == 'view_neck' else getattr(self, name)

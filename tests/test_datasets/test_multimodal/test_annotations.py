@@ -1,5 +1,6 @@
 """Oracles: what was written, and one broken rule at a time."""
 
+import dataclasses
 import gzip
 import json
 
@@ -60,6 +61,12 @@ def test_packed_files_and_those_of_openmmlab(tmp_path):
     (dict(pid=-2), 'line 2: pid must be an integer >= -1, got -2'),
     (dict(img_path='../x.jpg'), "line 2: img_path must be a path below the folder of the images, got '../x.jpg'"),
     (dict(split='dev'), "line 2: split must be one of train, val, test, query, gallery, got 'dev'"),
+    (dict(split='test'), "line 2: split must be 'train' as the file, got 'test'; move the line"),
+    (dict(captions='man'), "line 2: captions must be a list, got 'man'"),
+    (dict(captions=None), 'line 2: captions must be a list, got None'),
+    (dict(captions=[3]), 'line 2: a caption must be a table of names, got 3'),
+    (dict(attrs=None), 'line 2: attrs must be a table of names, got None'),
+    (dict(attrs=dict(look=5)), 'line 2: attrs of look must have 3 values, got 5'),
     (dict(captions=['  ']), "line 2: a caption must have words, got '  '; leave it out"),
     (dict(captions=[dict(text='a', source='web')]), 'line 2: source of a caption must be one of human, template, mllm'),
     (dict(attrs=dict(look=[1, 0])), 'line 2: attrs of look must have 3 values, got 2'),
@@ -98,6 +105,15 @@ def test_files_that_are_no_annotations(tmp_path):
     (tmp_path / 'toy.train.jsonl').write_text('')
     with pytest.raises(ValueError, match='must list images, got none'):
         source.read('train')
+
+
+def test_splits_of_an_earlier_conversion_go(tmp_path):
+    write_annotations(tmp_path, 'toy', IMAGES, dict(look=LOOK))
+    write_annotations(tmp_path, 'other', IMAGES, dict(look=LOOK))
+    write_annotations(tmp_path, 'toy', [dataclasses.replace(image, image_id=number, split='train')
+                                        for number, image in enumerate(IMAGES)], dict(look=LOOK))
+    assert AnnotationFile(tmp_path, 'toy').splits() == ['train']
+    assert AnnotationFile(tmp_path, 'other').splits() == ['train', 'test']
 
 
 def test_nothing_is_written_of_bad_images(tmp_path):

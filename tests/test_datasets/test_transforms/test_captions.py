@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pedsearch.datasets import PickCaption
-from pedsearch.datasets.multimodal import Caption
+from pedsearch.datasets.multimodal import Caption, caption_group
 from pedsearch.datasets.transforms.captions import swap_sides
 
 
@@ -22,6 +22,8 @@ def test_mirrored_photos_have_mirrored_captions():
     assert (plain['caption'], plain['text_group']) == ('bag on the left', 5)
     assert flipped['caption'] == 'bag on the right'
     assert flipped['text_group'] != 5
+    found = PickCaption()(dict(captions=[Caption('bag on the left', group=caption_group('bag on the left'))], flip=True))
+    assert found['text_group'] == caption_group('Bag on the right.')  # it matches who says so of another photo
     assert PickCaption()(dict(captions=[Caption('a bag', group=6)], flip=True))['text_group'] == 6
 
 

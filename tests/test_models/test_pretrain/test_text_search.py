@@ -89,3 +89,6 @@ def test_people_must_be_known():
     data['data_samples'][3].set_metainfo(dict(pid=-1))
     with pytest.raises(ValueError, match='every training sample must have an identity, got none for 3.jpg'):
         losses_of(build(), data)
+    data['data_samples'][3].set_metainfo(dict(pid=99))
+    with pytest.raises(ValueError, match=r'identities must lie in 0\.\.\.\d+, got 99; set model.num_ids'):
+        losses_of(build(), data)

@@ -8,10 +8,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import load_checkpoint
 
+from pedsearch.apis import load_weights
+from pedsearch.apis.checkpoints import PRETRAINING_ONLY
 from pedsearch.models.pretrain import train_tokenizer
 from pedsearch.registry import MODELS
-from tests.test_models.test_pretrain.described_batches import DIMS, NUM_ATTRIBUTES, TEXTS
+from tests.test_models.test_pretrain.described_batches import DIMS, NUM_ATTRIBUTES, TEXTS, small_model, text_parts
 
 FOLDER = Path(__file__).parents[3] / 'tools/model_converters'
 
@@ -83,6 +86,22 @@ def test_the_file_says_what_belongs_to_it(tool, trained):
     missing, unexpected = again.load_state_dict(content['state_dict'], strict=False)
     assert [name for name in missing if 'extra' not in name and 'rates' not in name] == []
     assert all(name.startswith(('text', 'image_neck')) for name in unexpected)
+
+
+def test_the_vocabulary_goes_with_the_weights(tool, trained):
+    root, model = trained
+    out = root / 'encoder.pth'
+    tool.main([str(root / 'config.py'), str(root / 'iter_1.pth'), '--out', str(out)])
+    same = small_model('TextSearchModel', seed=1, objectives=dict(contrast=1.), **text_parts())
+    load_weights(same, str(out), (*PRETRAINING_ONLY, 'attribute_head.'))
+    assert torch.equal(same.text_neck.weight, model.text_neck.weight)
+    words = same.tokenizer.to_json().replace('trousers', 'stockings')
+    parts = text_parts() | dict(tokenizer=type(same.tokenizer).from_json(words))
+    other = small_model('TextSearchModel', objectives=dict(contrast=1.), **parts)
+    for load in (lambda: load_checkpoint(other, str(out), 'cpu'), lambda: load_weights(
+            other, str(out), (*PRETRAINING_ONLY, 'attribute_head.'))):
+        with pytest.raises(ValueError, match='the checkpoint must have the vocabulary of the model'):
+            load()
 
 
 def test_other_files_are_errors(tool, trained, capsys):
