@@ -28,7 +28,7 @@ train_dataloader = dict(
     batch_size=1024,
     num_workers=16,
     persistent_workers=True,
-    sampler=dict(type='EpochSampler', drop_last=True, global_batch_size=1024),
+    sampler=dict(type='EpochSampler', drop_last=True, global_batch_size=1024, contiguous=True),
     dataset=dict(
         type='PedestrianMultiModalDataset',
         data_root='data/mals',

@@ -24,7 +24,7 @@ test_pipeline = [dict(type='LoadImage'), resize, dict(type='PackMultiModalInputs
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,
-    sampler=dict(type='EpochSampler', drop_last=True, global_batch_size=64),
+    sampler=dict(type='EpochSampler', drop_last=True, global_batch_size=64, contiguous=True),
     dataset=dict(
         type='PedestrianMultiModalDataset',
         data_root=data_root,

@@ -1,6 +1,7 @@
 # VAL-PAT with the small ViT of DeiT. Our own settings.
 _base_ = './val_pat_r50.py'
 model = dict(
+    bn_splits=1,  # it has no batch norm
     image_encoder=dict(
         _delete_=True,
         type='mmpretrain.VisionTransformer',

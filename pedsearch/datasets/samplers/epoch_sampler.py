@@ -26,6 +26,8 @@ class EpochSampler(ResumableSampler):
         global_batch_size (int | None): Size of a group, the samples of one step over all processes. None: the number
             of processes. Set it (with the same value) where runs with different numbers of processes must agree to
             the last step.
+        contiguous (bool): Rank r takes the r-th contiguous part of every group instead, the order that split batch norm
+            and queues of whole batches have in mind. Default: False.
 
     Raises:
         ValueError: ``global_batch_size`` is no multiple of the number of processes, or the dataset is empty.
@@ -36,8 +38,10 @@ class EpochSampler(ResumableSampler):
                  shuffle: bool = True,
                  seed: int | None = None,
                  drop_last: bool = False,
-                 global_batch_size: int | None = None) -> None:
+                 global_batch_size: int | None = None,
+                 contiguous: bool = False) -> None:
         super().__init__(dataset, global_batch_size, seed)
+        self.contiguous = contiguous
         self.shuffle = shuffle
         size, group = len(dataset), self.global_batch_size
         self.total_size = size // group * group if drop_last else -(-size // group) * group
@@ -50,10 +54,15 @@ class EpochSampler(ResumableSampler):
             order = torch.randperm(size, generator=generator).tolist()
         else:
             order = list(range(size))
-        positions = range(self.rank, self.total_size, self.world_size)[self.start:]
-        self.start = 0
+        positions = range(self.rank, self.total_size, self.world_size)
+        if self.contiguous:
+            share = self.global_batch_size // self.world_size
+            positions = [position for first in range(self.rank * share, self.total_size, self.global_batch_size)
+                         for position in range(first, first + share)]
+        start, self.start = self.start, 0
         epoch = self.epoch
-        return (SeededIndex(order[p % size], sample_seed(self.seed, epoch, order[p % size])) for p in positions)
+        return (SeededIndex(order[p % size], sample_seed(self.seed, epoch, order[p % size]))
+                for p in positions[start:])
 
     def __len__(self) -> int:
         """Samples of one whole epoch on this rank; ``set_start`` does not change it."""

@@ -34,6 +34,18 @@ def test_processes_share_the_batches_of_one_process(monkeypatch, size, drop_last
         assert together == alone
 
 
+def test_contiguous_parts_of_the_batches_of_one_process(monkeypatch):
+    alone = list(sampler_of(monkeypatch, 0, 1, 23, global_batch_size=6))
+    for world_size in (2, 3):
+        ranks = [sampler_of(monkeypatch, rank, world_size, 23, global_batch_size=6, contiguous=True)
+                 for rank in range(world_size)]
+        share, parts = 6 // world_size, [list(sampler) for sampler in ranks]
+        assert [index for start in range(0, len(parts[0]), share) for part in parts
+                for index in part[start:start + share]] == alone
+        ranks[1].set_start(share)
+        assert list(ranks[1]) == parts[1][share:]
+
+
 def test_without_group_the_ranks_stay_equally_long(monkeypatch):
     ranks = [list(sampler_of(monkeypatch, rank, 3, 7)) for rank in range(3)]
     assert [len(rank) for rank in ranks] == [3, 3, 3]

@@ -104,9 +104,7 @@ def test_a_killed_run_resumes_to_the_same_end(whole, root, tmp_path):
 
 
 def train_plainly(rank: int, world_size: int, root: str, work_dir: str) -> tuple:
-    """With plain SGD: AdamW turns rounding errors into larger ones. Queues hold two batches, so that the same rows
-    leave them whatever the order within a batch, which depends on the number of processes.
-    """
+    """With plain SGD: AdamW turns rounding errors into larger ones."""
     launcher = dict(launcher='pytorch') if world_size > 1 else {}
     sgd = dict(type='SGD', lr=1e-4, weight_decay=0.)
     return train(val_pat_run(Path(root), Path(work_dir), 8 // world_size, sgd, **launcher))
@@ -120,5 +118,4 @@ def test_two_processes_equal_one(root, tmp_path):
         assert both == pytest.approx(wanted, rel=1e-5 if step == 0 else 2e-3, abs=1e-5)
     for name in ('views.queue.feats', 'texts.images.feats', 'texts.texts.keys', 'texts.temperature'):
         assert torch.equal(two[0][1][name], two[1][1][name]), name
-    keys, wanted = (content['texts.texts.keys'].reshape(2, 8, 3) for content in (two[0][1], state))
-    assert torch.equal(keys.sort(dim=1).values, wanted.sort(dim=1).values)
+    assert torch.equal(two[0][1]['texts.texts.keys'], state['texts.texts.keys'])
