@@ -9,11 +9,12 @@ Example::
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import mmcv
-from mmengine.utils import ProgressBar
+from rich.console import Console
+from rich.progress import track
 
 from pedsearch.apis import GalleryIndex, PersonSearchInferencer, SearchHit, TextSearchInferencer
 from pedsearch.visualization import CROP_SIZE, SCENE_SIZE, Answer, RankedQuery, View, draw_sheet, text_card
@@ -43,6 +44,8 @@ def parse_args() -> argparse.Namespace:
     shown, described = bool(args.query and args.bbox), bool(args.text and args.text_model)
     if shown == described or bool(args.query or args.bbox) and bool(args.text or args.text_model):
         parser.error('give either --query and --bbox, or --text and --text-model')
+    if args.out is not None and args.out.suffix.lower() not in SUFFIXES:
+        parser.error(f'--out must be a picture ({", ".join(sorted(SUFFIXES))}), got {args.out}')
     return args
 
 
@@ -56,13 +59,9 @@ def list_images(folder: Path) -> list[Path]:
     return images
 
 
-def counted(images: list[Path]) -> Iterator[Path]:
+def counted(images: list[Path]) -> Iterable[Path]:
     """The images, with a progress bar."""
-    bar = ProgressBar(len(images), file=sys.stderr)
-    for image in images:
-        yield image
-        bar.update()
-    sys.stderr.write('\n')
+    return track(images, 'gallery', console=Console(stderr=True))
 
 
 def load_or_make_index(args: argparse.Namespace, make: Callable[[list[Path]], GalleryIndex]) -> GalleryIndex:

@@ -225,6 +225,10 @@ def test_command_prints_and_draws_what_the_inferencer_finds(cfg: Config, checkpo
     (tmp_path / 'empty').mkdir()
     with pytest.raises(SystemExit, match=r'error: gallery folder .*empty must hold images \(.bmp, .* got none'):
         run('--gallery', str(tmp_path / 'empty'))
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run('--gallery', 'nowhere', '--index', kept, '--out', str(tmp_path / 'out'))
+    assert 'error: --out must be a picture (.bmp, .jpeg, .jpg, .png, .webp), got' in capsys.readouterr().err
 
 
 def test_the_box_that_is_asked_for_counts_whatever_the_protocol(cfg: Config, checkpoint: str, images: list,
