@@ -12,6 +12,7 @@ losses. The time of the memory's loss is given apart.
 """
 
 import argparse
+import logging
 import time
 from collections.abc import Callable
 
@@ -156,6 +157,7 @@ def main() -> None:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--repeats', type=int, default=2)
     args = parser.parse_args()
+    logging.disable(logging.INFO)  # every initialised weight is a line
     data = noise(args.batch_size, tuple(args.shape), args.rows)
     name = torch.cuda.get_device_name() if args.device != 'cpu' else f'CPU, {torch.get_num_threads()} thread(s)'
     print(f'{name}, torch {torch.__version__}, batch {args.batch_size}, {args.rows} rows')
