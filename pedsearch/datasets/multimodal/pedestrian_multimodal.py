@@ -31,8 +31,8 @@ class PedestrianMultiModalDataset(SplitDataset):
         schema (str | None): which attributes; None: no ``attributes``.
         needs_captions (bool): leave images without caption out. Default: False.
         max_ids (int | None): keep the images of the first so many identities, in rising order. Default: None, all.
-        unknown_as_negative (bool): give unknown attributes as 0, with which RAP's published figures were trained.
-            Default: False.
+        unknown_as_negative (bool): give unknown attributes of images that have some as 0, with which RAP's published
+            figures were trained. Default: False.
         img_root (str | None): folder of the images; None: ``data_root``.
         pipeline (Sequence): transforms.
         **kwargs: of :class:`~pedsearch.datasets.split_dataset.SplitDataset`.
@@ -87,8 +87,10 @@ class PedestrianMultiModalDataset(SplitDataset):
             name=image.img_path, img_path=osp.join(self.img_root, image.img_path), image_id=image.image_id,
             pid=image.pid, camid=image.camid, captions=list(image.captions))
         if self._schema is not None:
-            values = image.attrs.get(self.schema_name, [UNKNOWN] * len(self._schema.names))
-            sample['attributes'] = np.array(values, dtype=np.int64).clip(min=0 if self.unknown_as_negative else UNKNOWN)
+            values = np.full(len(self._schema.names), UNKNOWN)
+            if self.schema_name in image.attrs:
+                values = np.array(image.attrs[self.schema_name]).clip(min=0 if self.unknown_as_negative else UNKNOWN)
+            sample['attributes'] = values.astype(np.int64)
         return sample
 
     @property

@@ -41,8 +41,15 @@ def test_samples_are_what_was_written(root):
 
 def test_unknown_attributes_can_be_given_as_absent(root):
     dataset = PedestrianMultiModalDataset(root, 'toy', schema='look', unknown_as_negative=True)
-    assert [dataset.get_data_info(index)['attributes'].tolist() for index in range(3)] == [[1, 0], [0, 0], [0, 0]]
-    np.testing.assert_allclose(dataset.positive_rates, [1 / 3, 0])
+    assert [dataset.get_data_info(index)['attributes'].tolist() for index in range(3)] == [[1, 0], [0, 0], [-1, -1]]
+    np.testing.assert_allclose(dataset.positive_rates, [1 / 2, 0])
+
+
+def test_the_metric_learns_which_attributes_count(tmp_path, root):
+    assert 'eval_index' not in PedestrianMultiModalDataset(root, 'toy', schema='look').metainfo
+    image = DescribedImage(1, 'p/0.jpg', 'train', attrs=dict(look=[1, 0]))
+    write_annotations(tmp_path, 'part', [image], dict(look=AttributeSchema(('hat', 'red'), eval_index=(1, ))))
+    assert PedestrianMultiModalDataset(root, 'part', schema='look').metainfo['eval_index'] == [1]
 
 
 def test_the_first_identities_alone(tmp_path, root):
