@@ -9,6 +9,7 @@ text files of its ten sources), ``RAP_annotation.mat``. OUT gets ``<name>.meta.j
   does by default.
 * Splits are those of the first of five random partitions, or of --partition. RAPv1 has train and test only. Published
   figures are of models trained on train and val: give --trainval, which makes one split of them.
+  A folder with the val of an earlier conversion is refused.
 * Identities are not written: what the four columns of PETA before the attributes mean is not documented (the second has
   8,699 different values), and those of RAPv2 belong to its re-identification protocol.
 * PETA's files are numbered from 00001.png. Its variables and those of RAPv1 are told by their place in the file; totals

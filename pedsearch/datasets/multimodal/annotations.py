@@ -24,6 +24,7 @@ SPLITS = 'train', 'val', 'test', 'query', 'gallery'
 SOURCES = 'human', 'template', 'mllm'
 UNKNOWN = -1
 EQUAL_CAPTIONS = 0.3
+SPLIT_ENDINGS = 'jsonl', 'jsonl.gz', 'json'
 _REQUIRED = 'image_id', 'img_path', 'split'
 
 
@@ -187,7 +188,7 @@ class AnnotationFile:
     def _split_path(self, split: str) -> str:
         if split not in SPLITS:
             raise ValueError(f'split must be one of {", ".join(SPLITS)}, got {split!r}')
-        paths = [self._path(f'{split}.{ending}') for ending in ('jsonl', 'jsonl.gz', 'json')]
+        paths = [self._path(f'{split}.{ending}') for ending in SPLIT_ENDINGS]
         present = [path for path in paths if osp.isfile(path)]
         if not present:
             raise FileNotFoundError(f'{paths[0]} (or .gz) does not exist; check split={split!r}, the folder has '
@@ -197,7 +198,7 @@ class AnnotationFile:
     def splits(self) -> list[str]:
         """Splits that have a file."""
         return [split for split in SPLITS
-                if any(osp.isfile(self._path(f'{split}.{ending}')) for ending in ('jsonl', 'jsonl.gz', 'json'))]
+                if any(osp.isfile(self._path(f'{split}.{ending}')) for ending in SPLIT_ENDINGS)]
 
     def _path(self, rest: str) -> str:
         return osp.join(self.folder, f'{self.name}.{rest}')
@@ -207,9 +208,6 @@ def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
                       schemas: Mapping[str, AttributeSchema] | None = None, **meta: Any) -> None:
     """Write the files of a data set, whole or not at all, and check them, image after image.
 
-    Files of splits that an earlier conversion of this name had and this one has not are deleted: they would be of other
-    data.
-
     Args:
         folder (str): where to; made if absent.
         name (str): how the files begin.
@@ -218,7 +216,8 @@ def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
         **meta: further entries of the meta file, for example ``license``.
 
     Raises:
-        ValueError: an image breaks a rule of :meth:`AnnotationFile.read`.
+        ValueError: an image breaks a rule of :meth:`AnnotationFile.read`, or the folder has a split of this name that
+            is not among the images: beside the new files it would be read as one of them.
     """
     schemas = dict(schemas or {})
     seen: dict[str, set[int]] = {}
@@ -245,15 +244,16 @@ def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
             pids.setdefault(image.split, set()).update({image.pid} - {UNLABELED})
             num_captions[image.split] += len(image.captions)
             lines_of(f'{image.split}.jsonl').write(json.dumps(row, ensure_ascii=False) + '\n')
+        others = [path for split in SPLITS if split not in seen for ending in SPLIT_ENDINGS
+                  if osp.isfile(path := osp.join(folder, f'{name}.{split}.{ending}'))]
+        if others:
+            raise ValueError(f'{others[0]} is of an earlier conversion, this one has {", ".join(seen)} alone; delete '
+                             'it, or choose another folder or name')
         counts = {split: dict(images=len(ids), captions=num_captions[split], pids=len(pids[split]))
                   for split, ids in seen.items()}
         head = dict(schema_version=SCHEMA_VERSION, dataset=name, counts=counts,
                     attribute_schemas={key: schema.as_json() for key, schema in schemas.items()}, **meta)
         lines_of('meta.json').write(json.dumps(head, ensure_ascii=False, indent=1) + '\n')
-        for split in SPLITS:
-            if f'{split}.jsonl' not in parts:
-                _remove(osp.join(folder, f'{name}.{split}.jsonl'))
-                _remove(osp.join(folder, f'{name}.{split}.jsonl.gz'))
         for ending, file in parts.items():  # the meta file last: without it there is nothing
             file.close()
             path = osp.join(folder, f'{name}.{ending}')
@@ -261,7 +261,7 @@ def write_annotations(folder: str, name: str, images: Iterable[DescribedImage],
 
 
 def _remove(path: str) -> None:
-    """Delete a file if it is there."""
+    """Delete a file that was not finished."""
     if osp.isfile(path):
         os.remove(path)
 

@@ -107,13 +107,17 @@ def test_files_that_are_no_annotations(tmp_path):
         source.read('train')
 
 
-def test_splits_of_an_earlier_conversion_go(tmp_path):
+def test_splits_of_an_earlier_conversion_are_neither_kept_nor_lost(tmp_path):
     write_annotations(tmp_path, 'toy', IMAGES, dict(look=LOOK))
-    write_annotations(tmp_path, 'other', IMAGES, dict(look=LOOK))
-    write_annotations(tmp_path, 'toy', [dataclasses.replace(image, image_id=number, split='train')
-                                        for number, image in enumerate(IMAGES)], dict(look=LOOK))
+    write_annotations(tmp_path, 'toy', IMAGES, dict(look=LOOK))  # the same again
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    together = [dataclasses.replace(image, image_id=number, split='train') for number, image in enumerate(IMAGES)]
+    with pytest.raises(ValueError, match=r'toy.test.jsonl is of an earlier conversion, this one has train alone'):
+        write_annotations(tmp_path, 'toy', together, dict(look=LOOK))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    (tmp_path / 'toy.test.jsonl').unlink()
+    write_annotations(tmp_path, 'toy', together, dict(look=LOOK))
     assert AnnotationFile(tmp_path, 'toy').splits() == ['train']
-    assert AnnotationFile(tmp_path, 'other').splits() == ['train', 'test']
 
 
 def test_nothing_is_written_of_bad_images(tmp_path):
